@@ -1,0 +1,1 @@
+"""Brokers: the port, the supervised connection, and an adapter a folder."""

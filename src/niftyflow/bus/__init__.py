@@ -1,0 +1,1 @@
+"""The event bus: its port, the embedded durable log, and Apache Kafka."""

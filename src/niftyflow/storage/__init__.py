@@ -1,0 +1,1 @@
+"""Layer 3: the market store and the hot store, their ports and engines, and leases."""
