@@ -1,4 +1,4 @@
-"""A slow, plain reading of Kite frames from the protocol's text, to hold the kernels against, and frames to feed both."""
+"""A slow, plain reading of Kite frames to hold the kernels against, and random frames to feed both."""
 
 from __future__ import annotations
 

@@ -56,6 +56,7 @@ def a_candle(**changes: Any) -> Candle:
         "trades": 350,
         "vwap": 2847.8,
         "day_volume": 4211000,
+        "traded_at": 1706178659000,
         "through": {"7": 918273},
     }
     return Candle(**(fields | changes))
@@ -104,5 +105,6 @@ def candles(draw: st.DrawFn, interval: Interval = Interval.M1) -> Candle:
         revision=draw(st.integers(0, 2**31 - 1)),
         incomplete=draw(st.booleans()),
         day_volume=draw(QUANTITIES),
+        traded_at=draw(TIMES),
         through=draw(st.dictionaries(st.integers(0, 49).map(str), QUANTITIES, max_size=1)),
     )

@@ -41,8 +41,8 @@ OUTCOMES = 6
 
 # columns of a told candle
 (ROW_SLOT, ROW_MINUTE, ROW_OPEN, ROW_HIGH, ROW_LOW, ROW_CLOSE, ROW_VOLUME, ROW_TRADES, ROW_VWAP, ROW_DAY_VOLUME,
- ROW_INTEREST, ROW_REVISION, ROW_INCOMPLETE) = range(13)  # fmt: skip
-ROW = 13
+ ROW_INTEREST, ROW_REVISION, ROW_INCOMPLETE, ROW_TRADED_AT) = range(14)  # fmt: skip
+ROW = 14
 
 
 @njit(cache=True)
@@ -189,7 +189,7 @@ def settle(
         dirty[s] = 0
         volume, known = base[s, BASE_VOLUME], base[s, BASE_KNOWN] != 0.0
         price, traded = base[s, BASE_PRICE], base[s, BASE_TRADED] != 0.0
-        interest = base[s, BASE_INTEREST]
+        interest, price_time = base[s, BASE_INTEREST], base[s, BASE_PRICE_TIME]
         for minute in range(oldest, until + 1):
             r = minute & mask
             has_trades = cells[s, r, MINUTE] == minute and cells[s, r, TRADES] > 0.0
@@ -202,15 +202,16 @@ def settle(
                 if _is_news(cells[s, r], told[rows]):
                     told[rows, ROW_SLOT] = s
                     told[rows, ROW_MINUTE] = minute
+                    told[rows, ROW_TRADED_AT] = cells[s, r, CLOSE_TIME] if has_trades else price_time
                     rows += 1
                 told_now = True
             if has_trades:
                 volume = max(volume, cells[s, r, OWN_MAXIMUM])
                 known = traded = True
-                price = cells[s, r, CLOSE]
+                price, price_time = cells[s, r, CLOSE], cells[s, r, CLOSE_TIME]
                 interest = cells[s, r, INTEREST]
             if every_slot and minute == until and known and _is_new_base(base[s], volume, price) and not told_now:
-                _note_base(s, minute, volume, price, interest, told[rows])
+                _note_base(s, minute, volume, price, price_time, interest, told[rows])
                 rows += 1
     return rows
 
@@ -226,13 +227,14 @@ def _is_new_base(base, volume, price):
 
 
 @njit(cache=True)
-def _note_base(s, minute, volume, price, interest, row):
+def _note_base(s, minute, volume, price, price_time, interest, row):
     row[:] = 0.0
     row[ROW_SLOT] = s
     row[ROW_MINUTE] = minute
     row[ROW_CLOSE] = price
     row[ROW_DAY_VOLUME] = volume
     row[ROW_INTEREST] = interest
+    row[ROW_TRADED_AT] = price_time
     row[ROW_REVISION] = -1.0
 
 
@@ -319,6 +321,7 @@ def open_candles(slots, minute, cells, base, told):
         _candle_of(cell, True, volume, known, 0.0, 0.0, False, told[rows])
         told[rows, ROW_SLOT] = s
         told[rows, ROW_MINUTE] = minute
+        told[rows, ROW_TRADED_AT] = cell[CLOSE_TIME]
         rows += 1
     return rows
 

@@ -11,7 +11,7 @@ import structlog
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of a module; call it with an event name and fields."""
-    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(logger=name))
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(module=name))
 
 
 def configure(*, json: bool, level: str = "info") -> None:

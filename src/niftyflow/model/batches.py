@@ -92,6 +92,20 @@ class Columns(ABC):
         """Return the rows of a slice, a mask or an index array."""
         return self._with({field: getattr(self, field)[rows] for field in self.COLUMNS})
 
+    @classmethod
+    def concat(cls, batches: Sequence[Self]) -> Self:
+        """Return the rows of several batches that share a name table, in order.
+
+        Raises:
+            InvalidValue: there is none, or their tables differ.
+        """
+        if not batches or any(batch.names is not batches[0].names for batch in batches):
+            raise InvalidValue("batches", len(batches), "batches are joined when they share one name table")
+        if len(batches) == 1:
+            return batches[0]
+        columns = {field: np.concatenate([getattr(batch, field) for batch in batches]) for field in cls.COLUMNS}
+        return batches[0]._with(columns)  # noqa: SLF001 - of the same class
+
     def keys(self) -> list[str]:
         """Return the instrument key of each row."""
         keys = [name.key for name in self.names.names]
@@ -209,6 +223,7 @@ class CandleBatch(Columns):
         "through_offset",
         "through_partition",
         "time",
+        "traded_at",
         "trades",
         "volume",
         "vwap",
@@ -225,6 +240,7 @@ class CandleBatch(Columns):
         "vwap": np.float64,
         "open_interest": np.int64,
         "day_volume": np.int64,
+        "traded_at": np.int64,
         "provenance": np.uint8,
         "revision": np.int32,
         "incomplete": np.bool_,
@@ -243,6 +259,7 @@ class CandleBatch(Columns):
     vwap: Floats
     open_interest: Ints
     day_volume: Ints
+    traded_at: Ints
     provenance: NDArray[np.uint8]
     revision: NDArray[np.int32]
     incomplete: NDArray[np.bool_]
@@ -267,7 +284,7 @@ class CandleBatch(Columns):
         intervals = {candle.interval for candle in candles} or {Interval.M1}
         if len(intervals) > 1:
             raise InvalidValue("interval", sorted(intervals), "a batch holds candles of one interval")
-        plain = ("open", "high", "low", "close", "volume", "trades", "vwap", "open_interest", "day_volume",
+        plain = ("open", "high", "low", "close", "volume", "trades", "vwap", "open_interest", "day_volume", "traded_at",
                  "revision", "incomplete")  # fmt: skip
         columns: dict[str, Any] = {field: [getattr(candle, field) for candle in candles] for field in plain}
         columns["name"] = [names.intern(Name(candle.check().instrument)) for candle in candles]
@@ -284,15 +301,15 @@ class CandleBatch(Columns):
         labels = {provenance.value: provenance.label for provenance in Provenance}
         rows = zip(*(getattr(self, field).tolist() for field in self.COLUMNS), strict=True)
         candles = []
-        for (index, time, open_, high, low, close, volume, trades, vwap, interest, day_volume, provenance, revision,
-             incomplete, partition, offset) in rows:  # fmt: skip
+        for (index, time, open_, high, low, close, volume, trades, vwap, interest, day_volume, traded_at, provenance,
+             revision, incomplete, partition, offset) in rows:  # fmt: skip
             exchange, symbol = spelled[index]
             candles.append(
                 Candle(
                     time=moment(time), symbol=symbol, exchange=exchange, interval=self.interval, open=open_,
                     high=high, low=low, close=close, volume=volume, trades=trades, vwap=vwap,
                     open_interest=interest, provenance=labels[provenance], revision=revision,
-                    incomplete=incomplete, day_volume=day_volume,
+                    incomplete=incomplete, day_volume=day_volume, traded_at=traded_at,
                     through={} if partition < 0 else {str(partition): offset},
                 )
             )  # fmt: skip

@@ -74,8 +74,9 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
 class Candle(msgspec.Struct, frozen=True, kw_only=True):
     """One interval of trades. `time` is the interval's start; `vwap` is weighted by the day-volume increments.
 
-    `incomplete` means its start, or part of it, was not seen; `day_volume` is the running day total at its end;
-    `through` is the position, per partition, that the candle has taken in.
+    `incomplete` means its start, or part of it, was not seen; `day_volume` is the running day total at its end,
+    `traded_at` the time of the last trade up to it (ms UTC, 0 when not known); `through` is the position, per
+    partition, that the candle has taken in.
     """
 
     time: datetime
@@ -94,6 +95,7 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
     incomplete: bool = False
     day_volume: int = 0
+    traded_at: int = 0
     through: dict[str, int] = {}
 
     @property
@@ -116,7 +118,7 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidValue("low", self.low, "low is above open or close")
         if not self.high >= max(self.open, self.close):
             raise InvalidValue("high", self.high, "high is below open or close")
-        for name in ("volume", "trades", "open_interest", "revision", "day_volume"):
+        for name in ("volume", "trades", "open_interest", "revision", "day_volume", "traded_at"):
             _refuse_negative(name, getattr(self, name))
         return self
 

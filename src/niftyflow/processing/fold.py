@@ -57,11 +57,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """A watermark read: its offset and time, and the newest minute any tick before it traded in."""
+    """A watermark read from which a restart may begin: no tick before it is of a minute that begins after it."""
 
     offset: int
     time: int
-    newest_minute: int
 
 
 def day_start_of(time: int) -> int:
@@ -69,19 +68,26 @@ def day_start_of(time: int) -> int:
     return (time + IST_OFFSET_MS) // DAY_MS * DAY_MS - IST_OFFSET_MS
 
 
+def base_span(time: int) -> tuple[int, int]:
+    """Return the span (ms UTC, end exclusive) whose last candles a fold beginning at a watermark goes on from."""
+    return day_start_of(time), -(-time // MINUTE_MS) * MINUTE_MS
+
+
 class CandleFold:
-    """Folds one partition. `restore` gives it what was stored before the minutes it will read."""
+    """Folds one partition.
+
+    Before the first watermark is taken, `stored` must hold what `base_span` of that watermark asks for.
+    """
 
     def __init__(
         self,
         partition: int,
         sessions: Sessions,
-        restore: Callable[[int, int], CandleBatch | None],
         provenance: Callable[[str], Provenance] = lambda _source: Provenance.LIVE,
     ) -> None:
         self.partition = partition
         self.sessions = sessions
-        self.restore = restore
+        self.stored: CandleBatch | None = None
         self.provenance = provenance
         self.names = NameTable()
         self.slots = 0
@@ -134,11 +140,12 @@ class CandleFold:
         if self.started and mark.time < self.time:
             return told
         if not self.started:
-            self._marks.append(_Mark(offset, mark.time, 0))
+            self._marks.append(_Mark(offset, mark.time))
             self._start(mark.time)
             return told
-        if mark.time > self._first_told * MINUTE_MS:  # what came before is stored once that minute is closed
-            self._marks.append(_Mark(offset, mark.time, self._newest_minute))
+        # what came before the first told minute is stored only once that minute is closed
+        if mark.time > self._first_told * MINUTE_MS and self._newest_minute < -(-mark.time // MINUTE_MS):
+            self._marks.append(_Mark(offset, mark.time))
         if not mark.healthy and mark.time > self.time:
             told.gap = FeedGap(source=mark.source, since=self.time, until=mark.time, reason="feed away")
         rows: list[NDArray[np.float64]] = []
@@ -161,7 +168,7 @@ class CandleFold:
     def hold(self) -> int:
         """Return the offset from which a restart must read so as to tell the very same records."""
         start = self._oldest * MINUTE_MS
-        while len(self._marks) > 1 and self._marks[1].time <= start and self._marks[1].newest_minute < self._oldest:
+        while len(self._marks) > 1 and self._marks[1].time <= start:
             self._marks.popleft()
         return self._marks[0].offset
 
@@ -180,7 +187,7 @@ class CandleFold:
         self._first_told = -(-time // MINUTE_MS)
         self._oldest = self._first_told
         self._closed = self._first_told - 1
-        stored = self.restore(self._day_start, self._first_told * MINUTE_MS)
+        stored, self.stored = self.stored, None
         if stored is None:
             return
         for row, key in enumerate(stored.keys()):
@@ -189,7 +196,7 @@ class CandleFold:
             base[kernel.BASE_VOLUME] = stored.day_volume[row]
             base[kernel.BASE_TRADED] = float(stored.close[row] > 0)
             base[kernel.BASE_PRICE] = stored.close[row]
-            base[kernel.BASE_PRICE_TIME] = stored.time[row] + MINUTE_MS - 1
+            base[kernel.BASE_PRICE_TIME] = stored.traded_at[row]
             base[kernel.BASE_INTEREST] = stored.open_interest[row]
 
     def _begin_day(self, time: int) -> None:
@@ -319,6 +326,7 @@ class CandleFold:
             vwap=table[:, kernel.ROW_VWAP],
             open_interest=table[:, kernel.ROW_INTEREST].astype(np.int64),
             day_volume=table[:, kernel.ROW_DAY_VOLUME].astype(np.int64),
+            traded_at=table[:, kernel.ROW_TRADED_AT].astype(np.int64),
             provenance=self._provenances[slot],
             revision=table[:, kernel.ROW_REVISION].astype(np.int32),
             incomplete=table[:, kernel.ROW_INCOMPLETE] != 0,

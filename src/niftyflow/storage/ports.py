@@ -59,8 +59,18 @@ class MarketStore(Protocol):
         """Return stored candles with `since` <= time < `until` (ms UTC), oldest first; `limit` keeps the newest."""
         ...
 
+    async def save_bases(self, bases: CandleBatch) -> None:
+        """Remember what a minute without a candle taught of its instruments: `day_volume`, and `close` (0: untraded).
+
+        Saving one again (same instrument and time) changes nothing.
+        """
+        ...
+
     async def last_candles(self, since: int, until: int) -> CandleBatch:
-        """Return each instrument's last 1m candle with `since` <= time < `until`: what a restart goes on from."""
+        """Return each instrument's last 1m candle, or saved base, with `since` <= time < `until`, as first told.
+
+        It is what a restart goes on from, so a candle that was corrected comes with its revision 0.
+        """
         ...
 
     async def first_revision(self, instrument: str, interval: Interval, time: int) -> Candle | None:

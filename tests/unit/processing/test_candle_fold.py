@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.candle_rules import MINUTE, Made, Trade, candles_of
 
 from niftyflow.model import Candle, CandleBatch, Name, NameTable, TickBatch, Watermark
-from niftyflow.processing.fold import CandleFold, Told, day_start_of
+from niftyflow.processing.fold import CandleFold, Told, base_span, day_start_of
 
 DAY = day_start_of(1_471_300_000_000)
 OPEN = DAY + 555 * MINUTE
@@ -60,23 +60,24 @@ class Store:
         return found
 
     def restore(self, since: int, until: int) -> CandleBatch | None:
-        newest: dict[str, tuple[int, float, int]] = {}
+        newest: dict[str, tuple[int, float, int, int]] = {}
         for (symbol, time, revision), candle in self.revisions.items():
             if revision == 0 and since <= time < until and time >= newest.get(symbol, (0,))[0]:
-                newest[symbol] = (time, candle.close, candle.day_volume)
+                newest[symbol] = (time, candle.close, candle.day_volume, candle.traded_at)
         for batch in self.batches:
             for row, key in enumerate(batch.keys()):
                 time = int(batch.time[row])
                 symbol = key.partition(":")[2]
                 if since <= time < until and time >= newest.get(symbol, (0,))[0]:
-                    newest[symbol] = (time, float(batch.close[row]), int(batch.day_volume[row]))
+                    newest[symbol] = (time, *(getattr(batch, of)[row].item() for of in ("close", "day_volume", "traded_at")))
         if not newest:
             return None
         names = NameTable(Name(f"NSE:{symbol}") for symbol in newest)
-        time, close, volume = (list(column) for column in zip(*newest.values(), strict=True))
+        time, close, volume, traded_at = (list(column) for column in zip(*newest.values(), strict=True))
         zeros = np.zeros(len(newest))
         columns = {column: zeros for column in CandleBatch.COLUMNS}
-        columns |= {"name": range(len(newest)), "time": time, "close": close, "day_volume": volume}
+        columns |= {"name": range(len(newest)), "time": time, "close": close}
+        columns |= {"day_volume": volume, "traded_at": traded_at}
         return CandleBatch(names, next(iter(self.revisions.values())).interval if self.revisions else "1m", **columns)
 
 
@@ -105,7 +106,7 @@ def mark(time: int, *, healthy: bool = True) -> Watermark:
 
 def run(log: list[Trade | Watermark], store: Store, start: int = 0, cuts: frozenset[int] = frozenset()) -> CandleFold:
     """Feed a log from an offset, splitting tick batches at `cuts`."""
-    fold = CandleFold(0, OneSession(), store.restore)
+    fold = CandleFold(0, OneSession())
     waiting: list[Trade] = []
     for offset in range(start, len(log)):
         record = log[offset]
@@ -117,6 +118,8 @@ def run(log: list[Trade | Watermark], store: Store, start: int = 0, cuts: frozen
             fold.take(batch_of(waiting))
             waiting = []
         if isinstance(record, Watermark):
+            if not fold.started:
+                fold.stored = store.restore(*base_span(record.time))
             store.add(fold.advance(record, offset))
     return fold
 

@@ -1,0 +1,139 @@
+"""The pure core of ingestion: what a feed says becomes records of the log, in order, with watermarks between them.
+
+It numbers ticks, refuses those that cannot be, and tells the time. It never waits, reads a socket or writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from niftyflow.brokers.port import FeedClock, FeedDown, FeedEnd, FeedEvent, FeedText, FeedUp, Malformed
+from niftyflow.ingestion.validate import refusals
+from niftyflow.kit.log import get_logger
+from niftyflow.kit.stage import letter_of
+from niftyflow.model import DeadLetter, Misconfigured, TickBatch, Watermark, moment
+
+log = get_logger(__name__)
+
+TOPIC = "raw-ticks"
+STAGE = "ingestion"
+MINUTE_MS = 60_000
+SECOND_MS = 1000
+Record = TickBatch | Watermark
+
+
+@dataclass(slots=True)
+class Taken:
+    """What the last events brought."""
+
+    bodies: list[Record] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    ticks: int = 0
+    malformed: int = 0
+
+
+class Intake:
+    """One feed's way into one journal.
+
+    `sequence` is the journal's next offset, `last` the time of its last watermark (0: none), `grace_ms` how long a
+    watermark trails the clock. With `follows_feed` the feed's own clock messages are the time.
+    """
+
+    def __init__(self, source: str, *, sequence: int, last: int, grace_ms: int, follows_feed: bool) -> None:
+        self.source = source
+        self.is_up = False
+        self.has_ended = False
+        self.last = last
+        self._sequence = sequence
+        self._grace_ms = 0 if follows_feed else grace_ms
+        self._follows_feed = follows_feed
+        self._now = 0
+        self._second = 0
+
+    def take(self, events: list[FeedEvent], now: int) -> Taken:
+        """Turn events, in order, into records; `now` (ms UTC) is our clock after the last of them.
+
+        Raises:
+            Misconfigured: the feed's time is behind what the journal holds.
+        """
+        taken = Taken()
+        if not self._follows_feed:
+            self._now = now
+        for event in events:
+            match event:
+                case TickBatch():
+                    self._take_ticks(taken, event, self._now)
+                case FeedClock(time):
+                    self._now = max(self._now, time)
+                    self._tell(taken, time - self._grace_ms)
+                case FeedUp(at, reason):
+                    self._take_up(taken, at, reason)
+                case FeedDown(at, reason):
+                    self.is_up = False
+                    log.warning("feed_away", source=self.source, at=at, reason=reason)
+                case FeedEnd(at):
+                    self._tell(taken, -(-at // MINUTE_MS) * MINUTE_MS)
+                    self.has_ended = True
+                case Malformed(at, reason, data, size):
+                    taken.malformed += 1
+                    log.warning("frame_malformed", source=self.source, reason=reason, size=size, data=data[:64].hex())
+                case FeedText(at, kind, data):
+                    log.info("feed_said", source=self.source, type=kind, data=data[:200].decode(errors="replace"))
+        return taken
+
+    def tell_time(self, now: int) -> Taken:
+        """Mark the time of our own clock, once a second, unless the feed tells it."""
+        taken = Taken()
+        if not self._follows_feed and now // SECOND_MS > self._second:
+            self._second = now // SECOND_MS
+            self._tell(taken, (now - self._grace_ms) // SECOND_MS * SECOND_MS)
+        return taken
+
+    def refuse_past(self, now: int) -> None:
+        """Refuse a clock that is behind what the journal holds: its records would be taken for old ones.
+
+        Raises:
+            Misconfigured: the feed's session is older than the workspace's last record.
+        """
+        if now + MINUTE_MS < self.last:
+            raise Misconfigured(
+                f"this workspace holds data up to {moment(self.last).isoformat()} and the feed is at "
+                f"{moment(now).isoformat()}: use another workspace (--workspace) for an older session"
+            )
+
+    def _take_ticks(self, taken: Taken, ticks: TickBatch, now: int) -> None:
+        columns = ticks.columns()
+        refused = refusals(ticks, now)
+        if refused:
+            taken.letters += [
+                letter_of(ticks, row, topic=TOPIC, partition=-1, offset=-1, error=reason, stage=STAGE, at=now)
+                for row, reason in sorted(refused.items())
+            ]
+            kept = np.setdiff1d(np.arange(len(ticks)), list(refused))
+            columns = ticks.take(kept).columns()
+        count = len(columns["name"])
+        if not count:
+            return
+        columns["sequence"] = np.arange(self._sequence, self._sequence + count, dtype=np.int64)
+        self._sequence += count
+        taken.ticks += count
+        taken.bodies.append(TickBatch(ticks.names, **columns))
+
+    def _take_up(self, taken: Taken, at: int, reason: str) -> None:
+        """Say that the time since the last watermark was not observed; from now on it is."""
+        self._now = max(self._now, at)
+        self.refuse_past(at)
+        self.is_up = True
+        self._mark(taken, max(at, self.last), healthy=False)
+        log.info("feed_observed", source=self.source, at=at, reason=reason)
+
+    def _tell(self, taken: Taken, time: int) -> None:
+        if self.is_up and time > self.last:
+            self._mark(taken, time, healthy=True)
+
+    def _mark(self, taken: Taken, time: int, *, healthy: bool) -> None:
+        self.last = time
+        self._sequence += 1
+        taken.bodies.append(Watermark(time=time, partition=0, source=STAGE, healthy=healthy))

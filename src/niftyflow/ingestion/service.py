@@ -1,0 +1,163 @@
+"""Ingestion running: the lease, the feed, the journal, the latest ticks. The rules are in `intake.py`.
+
+It never pushes back to the feed for a slow reader: the journal is the buffer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from niftyflow.brokers.port import Feed, FeedEvent
+from niftyflow.ingestion.intake import TOPIC, Intake, Record, Taken
+from niftyflow.kit import metrics
+from niftyflow.kit.clock import Clock, WallClock
+from niftyflow.kit.dead_letters import DeadLetters
+from niftyflow.kit.health import Worker
+from niftyflow.kit.log import get_logger
+from niftyflow.kit.retry import until_it_works
+from niftyflow.kit.settings import Settings
+from niftyflow.model import Instrument, TickBatch, Unavailable, Watermark
+from niftyflow.storage.ports import HotStore, Lease, Leases
+
+log = get_logger(__name__)
+
+LATEST_TICK_SECONDS = 300.0
+TURN_SECONDS = 0.25
+
+
+class Journal(Protocol):
+    """The part of the embedded log that ingestion writes to."""
+
+    async def publish(self, topic: str, bodies: Sequence[Record], partition: int | None = None) -> None:
+        """Append durably."""
+        ...
+
+    async def end(self, topic: str) -> dict[int, int]:
+        """Return each partition's next offset."""
+        ...
+
+    async def last_watermark(self, topic: str, partition: int) -> Watermark | None:
+        """Return the last watermark."""
+        ...
+
+
+class IngestionSettings(Settings):
+    """How ticks are taken in."""
+
+    grace_ms: int = 1500
+    """Milliseconds by which a watermark trails our clock: how late a tick may come and still be in time."""
+
+
+class Ingestion:
+    """One feed into one journal, under the leases of its partitions."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        journal: Journal,
+        hot: HotStore,
+        leases: Leases,
+        letters: DeadLetters,
+        worker: Worker,
+        clock: Clock,
+        settings: IngestionSettings,
+        partitions: int = 1,
+    ) -> None:
+        self._feed = feed
+        self._journal = journal
+        self._hot = hot
+        self._leases = leases
+        self._letters = letters
+        self._worker = worker
+        self._clock = clock
+        self._settings = settings
+        self._partitions = partitions
+        self._stopping = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask ingestion to end after what it has in hand."""
+        self._stopping.set()
+
+    async def run(self, instruments: Sequence[Instrument]) -> None:
+        """Take in the feed of these instruments until stopped, or until the feed ends.
+
+        Raises:
+            LeaseHeld: another process ingests here.
+            Misconfigured: the feed's time is behind what the journal holds.
+        """
+        held: list[Lease] = []
+        try:
+            for partition in range(self._partitions):
+                held.append(await self._leases.acquire(f"{TOPIC}/{partition}"))  # noqa: PERF401 - what is held must be given back
+            await self._take_in(instruments)
+        finally:
+            await self._feed.stop()
+            for lease in held:
+                await lease.release()
+            self._worker.stops()
+
+    async def _take_in(self, instruments: Sequence[Instrument]) -> None:
+        end = await self._journal.end(TOPIC)
+        last = await self._journal.last_watermark(TOPIC, 0)
+        intake = Intake(
+            self._feed.source,
+            sequence=sum(end.values()),
+            last=last.time if last is not None else 0,
+            grace_ms=self._settings.grace_ms,
+            follows_feed=not isinstance(self._clock, WallClock),
+        )
+        if isinstance(self._clock, WallClock):
+            intake.refuse_past(self._clock.now())
+        await self._feed.start(instruments)
+        reading: asyncio.Task[list[FeedEvent]] | None = None
+        try:
+            while not self._stopping.is_set() and not intake.has_ended:
+                reading = reading or asyncio.create_task(self._feed.read(), name="feed-read")
+                await asyncio.wait({reading}, timeout=TURN_SECONDS)
+                if reading.done():
+                    events, reading = reading.result(), None
+                    await self._keep(intake, intake.take(events, self._clock.now()))
+                await self._keep(intake, intake.tell_time(self._clock.now()))
+                self._say(intake)
+        finally:
+            if reading is not None:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+        self.ended.set()
+
+    async def _keep(self, intake: Intake, taken: Taken) -> None:
+        """Journal first; then what looks at the latest; then the dead letters."""
+        if taken.bodies:
+            await until_it_works(lambda: self._journal.publish(TOPIC, taken.bodies), self._worker)
+            await self._show_latest([body for body in taken.bodies if isinstance(body, TickBatch)])
+        await self._letters.put(taken.letters)
+        for outcome, count in (("journaled", taken.ticks), ("refused", len(taken.letters))):
+            if count:
+                metrics.TICKS.labels(intake.source, outcome).inc(count)
+
+    async def _show_latest(self, batches: list[TickBatch]) -> None:
+        latest: dict[str, bytes] = {}
+        for batch in batches:
+            for tick in batch.take(batch.last_of_each()).to_records():
+                latest[f"tick:latest:{tick.instrument}"] = msgspec.json.encode(tick)
+        if not latest:
+            return
+        try:
+            await self._hot.set_many(latest, LATEST_TICK_SECONDS)
+        except Unavailable as error:
+            log.warning("latest_ticks_not_shown", reason=str(error))
+
+    def _say(self, intake: Intake) -> None:
+        if isinstance(self._clock, WallClock) and self._clock.steps_back:
+            metrics.CLOCK_STEPS.inc(self._clock.steps_back)
+            log.warning("clock_stepped_back", times=self._clock.steps_back)
+            self._clock.steps_back = 0
+        if intake.is_up:
+            self._worker.runs()
+        else:
+            self._worker.waits(f"{intake.source} feed is away")

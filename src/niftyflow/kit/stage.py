@@ -1,0 +1,310 @@
+"""The shell that runs a stage: read batches, call its core, do its effects, publish, commit. Once, for all layers.
+
+A stage is a pure core behind a few methods; everything that waits, retries, dead-letters or stops is here. Errors of
+the world pause the stage and are tried for ever; errors of a record dead-letter that record and go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from niftyflow.kit import metrics
+from niftyflow.kit.clock import Clock, monotonic
+from niftyflow.kit.dead_letters import DeadLetters
+from niftyflow.kit.health import Worker
+from niftyflow.kit.log import get_logger
+from niftyflow.kit.retry import until_it_works
+from niftyflow.model import Broken, CandleBatch, DeadLetter, DecodeError, Retryable, TickBatch, Watermark
+
+log = get_logger(__name__)
+
+COMMIT_SECONDS = 1.0
+LAG_SECONDS = 5.0
+
+
+class Batch(Protocol):
+    """Consecutive records of one partition, as a bus hands them out."""
+
+    @property
+    def topic(self) -> str:
+        """Topic they are of."""
+        ...
+
+    @property
+    def partition(self) -> int:
+        """Partition they are of."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Offset of the first."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """Offset after the last."""
+        ...
+
+    @property
+    def body(self) -> Any:
+        """The records."""
+        ...
+
+
+class Reader(Protocol):
+    """The part of a subscription that the shell needs."""
+
+    async def poll(self) -> Sequence[Batch]:
+        """Return what is there, waiting a moment for it."""
+        ...
+
+    async def commit(self, position: Mapping[int, int]) -> None:
+        """Store the group's position."""
+        ...
+
+    async def lag(self) -> Mapping[int, int]:
+        """Return the records behind the position."""
+        ...
+
+    async def close(self) -> None:
+        """Leave."""
+        ...
+
+
+class Writer(Protocol):
+    """The part of a bus that the shell needs."""
+
+    async def publish(self, topic: str, bodies: Sequence[Any], partition: int | None = None) -> None:
+        """Append durably."""
+        ...
+
+
+@dataclass(slots=True)
+class Work:
+    """What one partition's batches brought: done in this order, and only then is `commit` stored."""
+
+    effects: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    publications: list[tuple[str, Sequence[Any], int | None]] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    commit: int | None = None
+
+
+class Stage(Protocol):
+    """A layer's core as the shell drives it. `take` and `work` neither wait nor do I/O."""
+
+    name: str
+    topic: str
+
+    async def assigned(self, partition: int, offset: int) -> None:
+        """Prepare the partition's state; reading begins at `offset`.
+
+        Raises:
+            Retryable: what it needs is away; the shell asks again.
+        """
+        ...
+
+    def revoked(self, partition: int) -> None:
+        """Forget the partition."""
+        ...
+
+    async def before(self, batch: Batch) -> None:
+        """Fetch what taking this batch will need; mostly nothing.
+
+        Raises:
+            Retryable: it is away; the shell asks again.
+        """
+        ...
+
+    def take(self, batch: Batch) -> None:
+        """Take in records.
+
+        Raises:
+            Broken: a record among them cannot be; nothing of the batch was taken in.
+        """
+        ...
+
+    def work(self, partition: int) -> Work:
+        """Return what came of everything taken since the last call."""
+        ...
+
+
+class Shell:
+    """Runs one stage on one subscription until stopped."""
+
+    def __init__(self, stage: Stage, writer: Writer, letters: DeadLetters, worker: Worker, clock: Clock) -> None:
+        self.stage = stage
+        self._writer = writer
+        self._letters = letters
+        self._worker = worker
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._commits: dict[int, int] = {}
+        self._committed_at = self._lag_at = 0.0
+        self._broken: list[DeadLetter] = []
+
+    # -- assignment (called by the bus between polls) --------------------------------------------------------------
+
+    async def assigned(self, partitions: Mapping[int, int]) -> None:
+        """Prepare the stage for partitions that came to us."""
+        for partition, offset in partitions.items():
+            await until_it_works(lambda p=partition, o=offset: self.stage.assigned(p, o), self._worker)  # type: ignore[misc]
+        log.info("partitions_assigned", stage=self.stage.name, partitions=dict(partitions))
+
+    async def revoked(self, partitions: Sequence[int]) -> None:
+        """Let the stage forget partitions that left us."""
+        for partition in partitions:
+            self.stage.revoked(partition)
+            self._commits.pop(partition, None)
+        log.info("partitions_revoked", stage=self.stage.name, partitions=list(partitions))
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Ask the stage to end after the batch in hand."""
+        self._stopping.set()
+
+    async def run(self, reader: Reader) -> None:
+        """Read, work and commit until stopped."""
+        self._worker.runs()
+        try:
+            while not self._stopping.is_set():
+                await self._turn(reader)
+            await self._commit(reader)
+        finally:
+            await reader.close()
+            self._worker.stops()
+
+    async def _turn(self, reader: Reader) -> None:
+        try:
+            batches = await reader.poll()
+        except DecodeError as error:
+            await self._letters.put([self._letter_of_bytes(error)])
+            return
+        except Retryable as error:
+            self._worker.waits(str(error))
+            await asyncio.sleep(0.5)
+            return
+        self._worker.runs()
+        for batch in batches:
+            await until_it_works(lambda b=batch: self.stage.before(b), self._worker)  # type: ignore[misc]
+            self._take(batch)
+        for partition in dict.fromkeys(batch.partition for batch in batches):
+            await self._do(self.stage.work(partition), partition)
+        now = monotonic()
+        if self._commits and now - self._committed_at >= COMMIT_SECONDS:
+            await self._commit(reader)
+            self._committed_at = now
+        if now - self._lag_at >= LAG_SECONDS:
+            self._lag_at = now
+            await self._measure_lag(reader)
+
+    def _take(self, batch: Batch) -> None:
+        """Give the batch to the core; halve it until a record it refuses stands alone."""
+        try:
+            self.stage.take(batch)
+        except Broken as error:
+            size = batch.end - batch.offset
+            if size <= 1:
+                self._broken.append(self._letter(batch, error))
+                return
+            half = size // 2
+            self._take(Part(batch, 0, half))
+            self._take(Part(batch, half, size))
+
+    async def _do(self, work: Work, partition: int) -> None:
+        for effect in work.effects:
+            await until_it_works(effect, self._worker)
+        for topic, bodies, target in work.publications:
+            await until_it_works(lambda t=topic, b=bodies, p=target: self._writer.publish(t, b, p), self._worker)  # type: ignore[misc]
+        await self._letters.put([*self._broken, *work.dead])
+        self._broken = []
+        if work.commit is not None:
+            self._commits[partition] = work.commit
+
+    async def _commit(self, reader: Reader) -> None:
+        if not self._commits:
+            return
+        commits, self._commits = self._commits, {}
+        try:
+            await reader.commit(commits)
+        except Retryable as error:
+            self._commits = commits | self._commits
+            log.warning("commit_postponed", stage=self.stage.name, reason=str(error))
+
+    async def _measure_lag(self, reader: Reader) -> None:
+        try:
+            for partition, lag in (await reader.lag()).items():
+                metrics.LAG.labels(self.stage.topic, str(partition)).set(lag)
+        except Retryable as error:
+            log.warning("lag_unknown", stage=self.stage.name, reason=str(error))
+
+    def _letter(self, batch: Batch, error: Broken) -> DeadLetter:
+        return letter_of(
+            batch.body, 0, topic=batch.topic, partition=batch.partition, offset=batch.offset, error=str(error),
+            stage=self.stage.name, at=self._clock.now(),
+        )  # fmt: skip
+
+    def _letter_of_bytes(self, error: DecodeError) -> DeadLetter:
+        record = error.data.decode("utf-8", "backslashreplace")
+        return DeadLetter(
+            topic=self.stage.topic, partition=-1, offset=-1, key="", record=record,
+            error=str(error), stage=self.stage.name, at=self._clock.now(),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of a batch's records, with their own offsets."""
+
+    whole: Batch
+    first: int
+    stop: int
+
+    @property
+    def topic(self) -> str:
+        """Topic they are of."""
+        return self.whole.topic
+
+    @property
+    def partition(self) -> int:
+        """Partition they are of."""
+        return self.whole.partition
+
+    @property
+    def offset(self) -> int:
+        """Offset of the first."""
+        return self.whole.offset + self.first
+
+    @property
+    def end(self) -> int:
+        """Offset after the last."""
+        return self.whole.offset + self.stop
+
+    @property
+    def body(self) -> Any:
+        """The records."""
+        rows = slice(self.first, self.stop)
+        body = self.whole.body
+        return body.take(rows) if isinstance(body, TickBatch | CandleBatch) else body[rows]
+
+
+def letter_of(
+    body: Any, row: int, *, topic: str, partition: int, offset: int, error: str, stage: str, at: int
+) -> DeadLetter:
+    """Return the dead letter of one record of a body."""
+    record: Any
+    key = ""
+    if isinstance(body, TickBatch | CandleBatch):
+        record = body.take(slice(row, row + 1)).to_records()[0]
+        key = str(record.instrument)
+    else:
+        record = body if isinstance(body, Watermark) else body[row]
+    return DeadLetter(
+        topic=topic, partition=partition, offset=offset, key=key, record=msgspec.json.encode(record).decode(),
+        error=error, stage=stage, at=at,
+    )  # fmt: skip
