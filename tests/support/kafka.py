@@ -40,6 +40,8 @@ share.coordinator.state.topic.num.partitions=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=1500
+broker.heartbeat.interval.ms=300
 """
 LOGGING = """\
 <Configuration status="OFF"><Loggers><Root level="warn"/></Loggers></Configuration>
@@ -68,9 +70,11 @@ class Broker:
         deadline = time.monotonic() + START_SECONDS
         while not _is_open(self.port):
             if process.poll() is not None or time.monotonic() > deadline:
-                stop(process.pid)
+                process.kill()
+                process.wait()
                 pytest.fail(f"Kafka did not start: {(self.folder / 'output.log').read_text()[-2000:]}")
             time.sleep(0.1)
+        _started[process.pid] = process
         return process.pid
 
     def _java(self, main: str, *arguments: str, detached: bool = False) -> subprocess.Popen:
@@ -82,12 +86,16 @@ class Broker:
             return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=detached)
 
 
+_started: dict[int, subprocess.Popen] = {}
+
+
 def stop(process_id: int) -> None:
-    """Kill a broker; it has nothing worth keeping."""
+    """Kill a broker, which another worker may have started; it has nothing worth keeping."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(process_id, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(process_id, 0)
+    process = _started.pop(process_id, None)
+    if process is not None:
+        process.wait()
 
 
 def need_kafka() -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from niftyflow.model import CandleBatch, DeadLetter, TickBatch, Watermark
+from niftyflow.model import CandleBatch, DeadLetter, DecodeError, TickBatch, Watermark
 
 Body = TickBatch | CandleBatch | Watermark | tuple[msgspec.Struct, ...]
 """What one batch holds: rows of columns, one control record, or plain records (dead letters, commands …)."""
@@ -41,6 +41,20 @@ class Batch:
     def end(self) -> int:
         """Offset of the record after the last one."""
         return self.offset + count_of(self.body)
+
+
+class UnreadableRecord(DecodeError):
+    """Stored bytes that cannot be read: `count` records from `offset` on; the reader's position is past them."""
+
+    def __init__(
+        self, reason: str, data: bytes, *, topic: str, partition: int, offset: int, count: int = 1, key: str = ""
+    ) -> None:
+        super().__init__(reason, data)
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.count = count
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,8 @@ class Subscription(Protocol):
 
         Raises:
             Retryable: the bus is away.
-            DecodeError: a stored record cannot be read; the position has moved past it.
+            UnreadableRecord: a `DecodeError`: a stored record cannot be read. Every record before it was returned by
+                an earlier poll, the position has moved past it, and the next poll goes on behind it.
         """
         ...
 

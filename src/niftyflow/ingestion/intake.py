@@ -5,6 +5,7 @@ It numbers ticks, refuses those that cannot be, and tells the time. It never wai
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,7 @@ TOPIC = "raw-ticks"
 STAGE = "ingestion"
 MINUTE_MS = 60_000
 SECOND_MS = 1000
+LEAP_MS = 2000
 Record = TickBatch | Watermark
 
 
@@ -30,6 +32,7 @@ class Taken:
 
     bodies: list[Record] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    latest: TickBatch | None = None
     ticks: int = 0
     malformed: int = 0
 
@@ -38,7 +41,7 @@ class Intake:
     """One feed's way into one journal.
 
     `sequence` is the journal's next offset, `last` the time of its last watermark (0: none), `grace_ms` how long a
-    watermark trails the clock. With `follows_feed` the feed's own clock messages are the time.
+    watermark trails our clock. With `follows_feed` the feed's own clock messages are the time, and trail nothing.
     """
 
     def __init__(self, source: str, *, sequence: int, last: int, grace_ms: int, follows_feed: bool) -> None:
@@ -47,7 +50,7 @@ class Intake:
         self.has_ended = False
         self.last = last
         self._sequence = sequence
-        self._grace_ms = 0 if follows_feed else grace_ms
+        self._grace_ms = grace_ms
         self._follows_feed = follows_feed
         self._now = 0
         self._second = 0
@@ -61,20 +64,21 @@ class Intake:
         taken = Taken()
         if not self._follows_feed:
             self._now = now
+        numbered = self._number(taken, events)
         for event in events:
             match event:
                 case TickBatch():
-                    self._take_ticks(taken, event, self._now)
+                    taken.bodies += next(numbered)
                 case FeedClock(time):
                     self._now = max(self._now, time)
-                    self._tell(taken, time - self._grace_ms)
+                    self._tell(taken, time, healthy=not self._leaps(time))
                 case FeedUp(at, reason):
                     self._take_up(taken, at, reason)
                 case FeedDown(at, reason):
                     self.is_up = False
                     log.warning("feed_away", source=self.source, at=at, reason=reason)
                 case FeedEnd(at):
-                    self._tell(taken, -(-at // MINUTE_MS) * MINUTE_MS)
+                    self._tell(taken, -(-at // MINUTE_MS) * MINUTE_MS, healthy=True)
                     self.has_ended = True
                 case Malformed(at, reason, data, size):
                     taken.malformed += 1
@@ -88,7 +92,7 @@ class Intake:
         taken = Taken()
         if not self._follows_feed and now // SECOND_MS > self._second:
             self._second = now // SECOND_MS
-            self._tell(taken, (now - self._grace_ms) // SECOND_MS * SECOND_MS)
+            self._tell(taken, (now - self._grace_ms) // SECOND_MS * SECOND_MS, healthy=True)
         return taken
 
     def refuse_past(self, now: int) -> None:
@@ -103,23 +107,47 @@ class Intake:
                 f"{moment(now).isoformat()}: use another workspace (--workspace) for an older session"
             )
 
-    def _take_ticks(self, taken: Taken, ticks: TickBatch, now: int) -> None:
-        columns = ticks.columns()
-        refused = refusals(ticks, now)
-        if refused:
-            taken.letters += [
-                letter_of(ticks, row, topic=TOPIC, partition=-1, offset=-1, error=reason, stage=STAGE, at=now)
-                for row, reason in sorted(refused.items())
-            ]
-            kept = np.setdiff1d(np.arange(len(ticks)), list(refused))
-            columns = ticks.take(kept).columns()
-        count = len(columns["name"])
-        if not count:
+    def _number(self, taken: Taken, events: list[FeedEvent]) -> Iterator[list[TickBatch]]:
+        """Judge the ticks of all events at once, then give each event's ticks, numbered, when its turn comes."""
+        batches = [event for event in events if isinstance(event, TickBatch)]
+        if not batches:
             return
-        columns["sequence"] = np.arange(self._sequence, self._sequence + count, dtype=np.int64)
-        self._sequence += count
-        taken.ticks += count
-        taken.bodies.append(TickBatch(ticks.names, **columns))
+        ticks = TickBatch.concat(batches)
+        sizes = [len(batch) for batch in batches]
+        refused = refusals(ticks, np.repeat(self._times(events), sizes))
+        ends = np.cumsum(sizes).tolist()
+        kept = np.ones(len(ticks), dtype=bool)
+        kept[list(refused)] = False
+        taken.latest = ticks.take(kept) if refused else ticks
+        for first, end in zip([0, *ends], ends, strict=False):
+            rows = slice(first, end)
+            part = ticks.take(rows)
+            if refused and not kept[rows].all():
+                part = part.take(kept[rows])
+                self._bury(taken, ticks, [row for row in range(first, end) if not kept[row]], refused)
+            count = len(part)
+            taken.ticks += count
+            yield [part.replace(sequence=np.arange(self._sequence, self._sequence + count))] if count else []
+            self._sequence += count
+
+    def _times(self, events: list[FeedEvent]) -> list[int]:
+        """Return the time, ms UTC, at which each batch of ticks is judged."""
+        now, times = self._now, []
+        for event in events:
+            match event:
+                case TickBatch():
+                    times.append(now)
+                case FeedClock(time) if self._follows_feed:
+                    now = max(now, time)
+                case FeedUp(at) if self._follows_feed:
+                    now = max(now, at)
+        return times
+
+    def _bury(self, taken: Taken, ticks: TickBatch, rows: list[int], refused: dict[int, str]) -> None:
+        taken.letters += [
+            letter_of(ticks, row, topic=TOPIC, partition=-1, offset=-1, error=refused[row], stage=STAGE, at=self._now)
+            for row in rows
+        ]
 
     def _take_up(self, taken: Taken, at: int, reason: str) -> None:
         """Say that the time since the last watermark was not observed; from now on it is."""
@@ -129,9 +157,13 @@ class Intake:
         self._mark(taken, max(at, self.last), healthy=False)
         log.info("feed_observed", source=self.source, at=at, reason=reason)
 
-    def _tell(self, taken: Taken, time: int) -> None:
+    def _leaps(self, time: int) -> bool:
+        """Whether a feed that marks every second has skipped some: a jump to another time or session."""
+        return bool(self.last) and time - self.last > LEAP_MS
+
+    def _tell(self, taken: Taken, time: int, *, healthy: bool) -> None:
         if self.is_up and time > self.last:
-            self._mark(taken, time, healthy=True)
+            self._mark(taken, time, healthy=healthy)
 
     def _mark(self, taken: Taken, time: int, *, healthy: bool) -> None:
         self.last = time

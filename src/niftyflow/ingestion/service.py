@@ -6,10 +6,11 @@ It never pushes back to the feed for a slow reader: the journal is the buffer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
+from pydantic import Field
 
 from niftyflow.brokers.port import Feed, FeedEvent
 from niftyflow.ingestion.intake import TOPIC, Intake, Record, Taken
@@ -36,7 +37,7 @@ class Journal(Protocol):
         """Append durably."""
         ...
 
-    async def end(self, topic: str) -> dict[int, int]:
+    async def end(self, topic: str) -> Mapping[int, int]:
         """Return each partition's next offset."""
         ...
 
@@ -48,8 +49,12 @@ class Journal(Protocol):
 class IngestionSettings(Settings):
     """How ticks are taken in."""
 
-    grace_ms: int = 1500
-    """Milliseconds by which a watermark trails our clock: how late a tick may come and still be in time."""
+    grace_ms: int = Field(
+        default=1500,
+        ge=0,
+        le=60_000,
+        description="Milliseconds by which a watermark trails our clock (not a simulator's)",
+    )
 
 
 class Ingestion:
@@ -134,19 +139,18 @@ class Ingestion:
         """Journal first; then what looks at the latest; then the dead letters."""
         if taken.bodies:
             await until_it_works(lambda: self._journal.publish(TOPIC, taken.bodies), self._worker)
-            await self._show_latest([body for body in taken.bodies if isinstance(body, TickBatch)])
+        if taken.latest is not None:
+            await self._show_latest(taken.latest)
         await self._letters.put(taken.letters)
         for outcome, count in (("journaled", taken.ticks), ("refused", len(taken.letters))):
             if count:
                 metrics.TICKS.labels(intake.source, outcome).inc(count)
 
-    async def _show_latest(self, batches: list[TickBatch]) -> None:
-        latest: dict[str, bytes] = {}
-        for batch in batches:
-            for tick in batch.take(batch.last_of_each()).to_records():
-                latest[f"tick:latest:{tick.instrument}"] = msgspec.json.encode(tick)
-        if not latest:
-            return
+    async def _show_latest(self, ticks: TickBatch) -> None:
+        latest = {
+            f"tick:latest:{tick.instrument}": msgspec.json.encode(tick)
+            for tick in ticks.take(ticks.last_of_each()).to_records()
+        }
         try:
             await self._hot.set_many(latest, LATEST_TICK_SECONDS)
         except Unavailable as error:

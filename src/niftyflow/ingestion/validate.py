@@ -18,8 +18,8 @@ FUTURE_MS = 60_000
 """How far a trade may lie ahead of our clock; exchange and host clocks differ by less."""
 
 
-def refusals(ticks: TickBatch, now: int) -> dict[int, str]:
-    """Return row → reason for every tick that cannot be, judged at `now` (ms UTC); the first rule broken is named.
+def refusals(ticks: TickBatch, now: NDArray[np.int64]) -> dict[int, str]:
+    """Return row → reason for every tick that cannot be, judged at its `now` (ms UTC); the first broken rule is named.
 
     A price is finite and above zero; quantities are not negative; the quote is of the clock's own day (vendors replay
     earlier sessions on holidays, and stamp rows 1970); no trade lies in the future.
@@ -32,7 +32,7 @@ def refusals(ticks: TickBatch, now: int) -> dict[int, str]:
     return found
 
 
-def _rules(ticks: TickBatch, now: int) -> Iterator[tuple[NDArray[np.bool_], Reason]]:
+def _rules(ticks: TickBatch, now: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.bool_], Reason]]:
     yield ~(np.isfinite(ticks.ltp) & (ticks.ltp > 0)), _says("ltp", ticks.ltp, "a price is finite and above zero")
     for side in ("bid", "ask"):
         price = getattr(ticks, side)
@@ -41,14 +41,16 @@ def _rules(ticks: TickBatch, now: int) -> Iterator[tuple[NDArray[np.bool_], Reas
         column = getattr(ticks, field)
         yield column < 0, _says(field, column, "it cannot be negative")
     day = (now + IST_OFFSET_MS) // DAY_MS
-    today = to_ist(now).date()
-    yield (ticks.timestamp + IST_OFFSET_MS) // DAY_MS != day, _dated("timestamp", ticks.timestamp, f"not of {today}")
-    yield ticks.traded_at > now + FUTURE_MS, _dated("traded_at", ticks.traded_at, f"after {to_ist(now).isoformat()}")
+    yield (
+        (ticks.timestamp + IST_OFFSET_MS) // DAY_MS != day,
+        _dated("timestamp", ticks.timestamp, "not of the day", now),
+    )
+    yield ticks.traded_at > now + FUTURE_MS, _dated("traded_at", ticks.traded_at, "after", now)
 
 
 def _says(field: str, column: NDArray[np.generic], rule: str) -> Reason:
     return lambda row: f"{field} is {column[row].item()!r}: {rule}"
 
 
-def _dated(field: str, column: NDArray[np.int64], rule: str) -> Reason:
-    return lambda row: f"{field} is {to_ist(int(column[row])).isoformat()}: {rule}"
+def _dated(field: str, column: NDArray[np.int64], rule: str, now: NDArray[np.int64]) -> Reason:
+    return lambda row: f"{field} is {to_ist(int(column[row])).isoformat()}: {rule} {to_ist(int(now[row])).isoformat()}"

@@ -48,14 +48,15 @@ ROW = 14
 @njit(cache=True)
 def fold_trades(
     start, slot, ltp, day_volume, traded_at, sequence, interest, day_start, day_end, oldest, closed,
-    cells, seconds, base, dirty, outcome, counts,
+    cells, seconds, base, dirty, outcome, counts, newest,
 ):  # fmt: skip
     """Fold ticks from row `start` on; return the first row whose minute needs a longer ring, or the number of rows.
 
     `day_start` and `day_end` bound the day in ms UTC. `outcome` (uint8 a row) tells what became of each tick: a trade
     taken in, a repeat, a quote whose last trade is of an earlier day (so that today's volume is known to be 0), a
     trade before the ring, the same of a symbol already told (late: its minute needs repair), or one after the day.
-    `dirty` marks slots whose closed minutes changed. `counts` adds up the outcomes.
+    `dirty` marks slots whose closed minutes changed. `counts` adds up the outcomes; `newest[0]` keeps
+    the newest minute traded in.
     """
     ring = cells.shape[1]
     mask = ring - 1
@@ -73,6 +74,7 @@ def fold_trades(
             counts[AHEAD] += 1
             continue
         minute = at // MINUTE_MS
+        newest[0] = max(newest[0], minute)
         if minute < oldest:
             if _repeats_base(base, s, volume, at):
                 outcome[row] = REPEATED
@@ -114,13 +116,16 @@ def _repeats_base(base, s, volume, at):
 
 @njit(cache=True)
 def _learn_base(base, s, volume, price, at, interest):
-    base[s, BASE_KNOWN] = 1.0
-    base[s, BASE_TRADED] = 1.0
-    base[s, BASE_VOLUME] = max(base[s, BASE_VOLUME], volume)
-    if at >= base[s, BASE_PRICE_TIME]:
+    # within one second the later trade is the one with more volume; a stored base has no sequence to tell by
+    last = base[s, BASE_PRICE_TIME]
+    is_later = at > last or (at == last and (volume > base[s, BASE_VOLUME] or base[s, BASE_STORED] == 0.0))
+    if is_later or base[s, BASE_TRADED] == 0.0:
         base[s, BASE_PRICE_TIME] = at
         base[s, BASE_PRICE] = price
         base[s, BASE_INTEREST] = interest
+    base[s, BASE_KNOWN] = 1.0
+    base[s, BASE_TRADED] = 1.0
+    base[s, BASE_VOLUME] = max(base[s, BASE_VOLUME], volume)
 
 
 @njit(cache=True)

@@ -24,6 +24,10 @@ async def until_it_works(operation: Callable[[], Awaitable[T]], worker: Worker) 
 
     The worker's health says that it waits, and for what. Cancel to give up.
     """
+    try:
+        return await operation()
+    except Retryable as error:
+        worker.waits(str(error))
     attempts = stamina.retry_context(
         on=Retryable,
         attempts=None,

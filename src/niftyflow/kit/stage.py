@@ -146,6 +146,7 @@ class Shell:
         self._commits: dict[int, int] = {}
         self._committed_at = self._lag_at = 0.0
         self._broken: list[DeadLetter] = []
+        self._done: dict[int, int] = {}
 
     # -- assignment (called by the bus between polls) --------------------------------------------------------------
 
@@ -153,6 +154,7 @@ class Shell:
         """Prepare the stage for partitions that came to us."""
         for partition, offset in partitions.items():
             await until_it_works(lambda p=partition, o=offset: self.stage.assigned(p, o), self._worker)  # type: ignore[misc]
+            self._done[partition] = offset
         log.info("partitions_assigned", stage=self.stage.name, partitions=dict(partitions))
 
     async def revoked(self, partitions: Sequence[int]) -> None:
@@ -160,6 +162,7 @@ class Shell:
         for partition in partitions:
             self.stage.revoked(partition)
             self._commits.pop(partition, None)
+            self._done.pop(partition, None)
         log.info("partitions_revoked", stage=self.stage.name, partitions=list(partitions))
 
     # -- running ---------------------------------------------------------------------------------------------------
@@ -167,6 +170,10 @@ class Shell:
     def stop(self) -> None:
         """Ask the stage to end after the batch in hand."""
         self._stopping.set()
+
+    def has_done(self, ends: Mapping[int, int]) -> bool:
+        """Whether everything before these offsets is worked off."""
+        return all(self._done.get(partition, 0) >= end for partition, end in ends.items())
 
     async def run(self, reader: Reader) -> None:
         """Read, work and commit until stopped."""
@@ -193,8 +200,9 @@ class Shell:
         for batch in batches:
             await until_it_works(lambda b=batch: self.stage.before(b), self._worker)  # type: ignore[misc]
             self._take(batch)
-        for partition in dict.fromkeys(batch.partition for batch in batches):
+        for partition, end in {batch.partition: batch.end for batch in batches}.items():
             await self._do(self.stage.work(partition), partition)
+            self._done[partition] = end
         now = monotonic()
         if self._commits and now - self._committed_at >= COMMIT_SECONDS:
             await self._commit(reader)
@@ -250,11 +258,16 @@ class Shell:
         )  # fmt: skip
 
     def _letter_of_bytes(self, error: DecodeError) -> DeadLetter:
-        record = error.data.decode("utf-8", "backslashreplace")
+        where = {field: getattr(error, field, -1) for field in ("partition", "offset")}
         return DeadLetter(
-            topic=self.stage.topic, partition=-1, offset=-1, key="", record=record,
-            error=str(error), stage=self.stage.name, at=self._clock.now(),
-        )  # fmt: skip
+            topic=self.stage.topic,
+            key=getattr(error, "key", ""),
+            record=error.data.decode("utf-8", "backslashreplace"),
+            error=str(error),
+            stage=self.stage.name,
+            at=self._clock.now(),
+            **where,
+        )
 
 
 @dataclass(frozen=True, slots=True)

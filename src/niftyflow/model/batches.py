@@ -62,6 +62,7 @@ class Columns(ABC):
 
     __slots__ = ("name", "names")
     COLUMNS: ClassVar[dict[str, Any]] = {}
+    SHARED: ClassVar[tuple[str, ...]] = ("names",)
 
     names: NameTable
     name: NDArray[np.int32]
@@ -84,13 +85,18 @@ class Columns(ABC):
         """Return the arrays by field, in declared order."""
         return {field: getattr(self, field) for field in self.COLUMNS}
 
-    @abstractmethod
-    def _with(self, columns: dict[str, Any]) -> Self:
-        """Return a batch of the same kind with other arrays."""
-
     def take(self, rows: Any) -> Self:
         """Return the rows of a slice, a mask or an index array."""
-        return self._with({field: getattr(self, field)[rows] for field in self.COLUMNS})
+        return self.replace(**{field: getattr(self, field)[rows] for field in self.COLUMNS})
+
+    def replace(self, **columns: NDArray[Any]) -> Self:
+        """Return a batch with these arrays in place of its own; they are trusted to have the declared types."""
+        other = object.__new__(type(self))
+        for attribute in self.SHARED:
+            setattr(other, attribute, getattr(self, attribute))
+        for field in self.COLUMNS:
+            setattr(other, field, columns[field] if field in columns else getattr(self, field))
+        return other
 
     @classmethod
     def concat(cls, batches: Sequence[Self]) -> Self:
@@ -104,7 +110,7 @@ class Columns(ABC):
         if len(batches) == 1:
             return batches[0]
         columns = {field: np.concatenate([getattr(batch, field) for batch in batches]) for field in cls.COLUMNS}
-        return batches[0]._with(columns)  # noqa: SLF001 - of the same class
+        return batches[0].replace(**columns)
 
     def keys(self) -> list[str]:
         """Return the instrument key of each row."""
@@ -166,9 +172,6 @@ class TickBatch(Columns):
 
     def __init__(self, names: NameTable, **columns: Any) -> None:
         self._set(names, columns)
-
-    def _with(self, columns: dict[str, Any]) -> TickBatch:
-        return TickBatch(self.names, **columns)
 
     @classmethod
     def from_records(cls, ticks: Sequence[Tick], names: NameTable | None = None) -> TickBatch:
@@ -248,6 +251,8 @@ class CandleBatch(Columns):
         "through_offset": np.int64,
     }
 
+    SHARED = ("names", "interval")
+
     interval: Interval
     time: Ints
     open: Floats
@@ -269,9 +274,6 @@ class CandleBatch(Columns):
     def __init__(self, names: NameTable, interval: Interval, **columns: Any) -> None:
         self.interval = interval
         self._set(names, columns)
-
-    def _with(self, columns: dict[str, Any]) -> CandleBatch:
-        return CandleBatch(self.names, self.interval, **columns)
 
     @classmethod
     def from_records(cls, candles: Sequence[Candle], names: NameTable | None = None) -> CandleBatch:

@@ -158,7 +158,10 @@ class FeedGap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that was not taken, with everything needed to look at it and to send it again."""
+    """A record that was not taken, with everything needed to look at it and to send it again.
+
+    `settles` is the offset of an earlier letter that an operator has dealt with; `error` then says how.
+    """
 
     topic: str
     partition: int
@@ -168,6 +171,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     stage: str
     at: int
+    settles: int = -1
 
 
 def _refuse_name(exchange: str, symbol: str) -> None:

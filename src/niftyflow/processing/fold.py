@@ -31,6 +31,7 @@ DAY_MS = 86_400_000
 IST_OFFSET_MS = 19_800_000
 HORIZON_MINUTES = 5
 RING_MINUTES = 8
+_NO_ROWS = np.zeros(0, np.int64)
 
 
 class Sessions(Protocol):
@@ -100,7 +101,7 @@ class CandleFold:
         self._masks: NDArray[np.uint8] = np.zeros((1, 1440), np.uint8)
         self._slot_maps: deque[tuple[NameTable, NDArray[np.int64]]] = deque(maxlen=8)
         self._marks: deque[_Mark] = deque()
-        self._newest_minute = 0
+        self._newest = np.zeros(1, np.int64)
         self._late: dict[tuple[int, int], None] = {}
         self._day_start = self._day_end = 0
         self._oldest = self._closed = self._first_told = 0
@@ -112,47 +113,52 @@ class CandleFold:
         """Fold the ticks; return the rows that lie after the watermark's day and were not taken in."""
         if not self.started:
             self.unknown_time += len(ticks)
-            return np.zeros(0, np.int64)
+            return _NO_ROWS
         slot = self._slots_of(ticks)
-        newest = np.max(ticks.traded_at, where=ticks.traded_at < self._day_end, initial=0)
-        self._newest_minute = max(self._newest_minute, int(newest) // MINUTE_MS)
         outcome = np.zeros(len(ticks), np.uint8)
+        late, ahead = self.counts[kernel.LATE], self.counts[kernel.AHEAD]
         row = 0
         while True:
             row = kernel.fold_trades(
                 row, slot, ticks.ltp, ticks.day_volume, ticks.traded_at, ticks.sequence, ticks.open_interest,
                 self._day_start, self._day_end, self._oldest, self._closed,
-                self._cells, self._seconds, self._base, self._dirty, outcome, self.counts,
+                self._cells, self._seconds, self._base, self._dirty, outcome, self.counts, self._newest,
             )  # fmt: skip
             if row == len(ticks):
                 break
             self._lengthen_ring(int(ticks.traded_at[row]) // MINUTE_MS)
+        if self.counts[kernel.LATE] > late:
+            self._note_late(slot, ticks.traded_at // MINUTE_MS, outcome)
+        return np.flatnonzero(outcome == kernel.AHEAD) if self.counts[kernel.AHEAD] > ahead else _NO_ROWS
+
+    def _note_late(self, slot: NDArray[np.int64], minutes: NDArray[np.int64], outcome: NDArray[np.uint8]) -> None:
         horizon = self._closed - HORIZON_MINUTES + 1
         for late in np.flatnonzero(outcome == kernel.LATE):
-            minute = int(ticks.traded_at[late]) // MINUTE_MS
+            minute = int(minutes[late])
             if minute < horizon:  # after a restart, what lies inside the horizon was told before it
                 self._late[int(slot[late]), minute] = None
-        return np.flatnonzero(outcome == kernel.AHEAD)
 
     def advance(self, mark: Watermark, offset: int) -> Told:
         """Pass a watermark read at `offset`: close the minutes it ends, revise those that late trades changed."""
-        told = Told()
+        told, gap = Told(), None
         if self.started and mark.time < self.time:
             return told
         if not self.started:
             self._marks.append(_Mark(offset, mark.time))
-            self._start(mark.time)
+            self._start(mark.time, is_beginning=offset == 0)
             return told
         # what came before the first told minute is stored only once that minute is closed
-        if mark.time > self._first_told * MINUTE_MS and self._newest_minute < -(-mark.time // MINUTE_MS):
+        if mark.time > self._first_told * MINUTE_MS and self._newest[0] < -(-mark.time // MINUTE_MS):
             self._marks.append(_Mark(offset, mark.time))
         if not mark.healthy and mark.time > self.time:
-            told.gap = FeedGap(source=mark.source, since=self.time, until=mark.time, reason="feed away")
+            gap = FeedGap(source=mark.source, since=self.time, until=mark.time, reason="feed away")
         rows: list[NDArray[np.float64]] = []
-        while self._close_next_minute(mark, told.gap, rows):
+        if gap is not None and self._touches_session(gap):
+            told.gap = gap
+        while self._close_next_minute(mark, gap, rows):
             pass
-        if told.gap is not None and self._day_start < mark.time:
-            self._note_unobserved(told.gap)
+        if gap is not None:
+            self._note_unobserved(gap)
         if self._dirty[: self.slots].any():
             self._settle(self._closed, rows, every_slot=False)
         candles = self._batch(rows, offset + 1)
@@ -179,14 +185,16 @@ class CandleFold:
 
     # -- minutes -------------------------------------------------------------------------------------------------
 
-    def _start(self, time: int) -> None:
-        """Begin at the first watermark: minutes that begin before it are never told."""
+    def _start(self, time: int, *, is_beginning: bool) -> None:
+        """Begin at a watermark: a minute that begins before it is never told, but for the log's very first one."""
         self.started = True
         self.time = time
         self._begin_day(time)
-        self._first_told = -(-time // MINUTE_MS)
+        self._first_told = time // MINUTE_MS if is_beginning else -(-time // MINUTE_MS)
         self._oldest = self._first_told
         self._closed = self._first_told - 1
+        if time > self._first_told * MINUTE_MS:
+            self._unobserved[self._first_told & (self._ring - 1)] = 1
         stored, self.stored = self.stored, None
         if stored is None:
             return
@@ -249,6 +257,14 @@ class CandleFold:
         minute = self._closed + 1
         if _touches(gap, minute):
             self._unobserved[minute & (self._ring - 1)] = 1
+
+    def _touches_session(self, gap: FeedGap) -> bool:
+        """Whether anything could have traded in a gap; nobody misses a night."""
+        for day in range(day_start_of(gap.since), gap.until, DAY_MS):
+            minutes = np.flatnonzero(self.sessions.masks(day).any(axis=0)) * MINUTE_MS + day
+            if ((minutes + MINUTE_MS > gap.since) & (minutes < gap.until)).any():
+                return True
+        return False
 
     # -- memory --------------------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ def higher(minutes: CandleBatch, instrument: Instrument, interval: Interval) -> 
         time=bucket[starts],
         open_interest=inside.open_interest[ends],
         day_volume=inside.day_volume[ends],
+        traded_at=inside.traded_at[ends],
         provenance=np.maximum.reduceat(inside.provenance, starts),
         revision=np.maximum.reduceat(inside.revision, starts),
         incomplete=np.logical_or.reduceat(inside.incomplete, starts) | (there < expected[starts]),

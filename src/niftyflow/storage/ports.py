@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -50,6 +50,18 @@ class MarketStore(Protocol):
         Raises:
             Retryable: the database is away, locked or full.
             Refused: the interval is neither 1m nor 1d.
+        """
+        ...
+
+    async def upsert_all(self, batches: Iterable[CandleBatch]) -> int:
+        """Store several batches as `upsert_candles` does, but in one transaction; return rows that won.
+
+        Batches are taken one at a time, so that more than fits in memory is stored whole or not at all. Another
+        process that writes waits meanwhile.
+
+        Raises:
+            Retryable: the database is away, locked or full; nothing was stored.
+            Refused: as `upsert_candles`; nothing was stored.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +49,9 @@ class Store:
         if told.candles is not None:
             for candle in told.candles.to_records():
                 identity = (candle.symbol, round(candle.time.timestamp() * 1000), candle.revision)
-                assert self.revisions.setdefault(identity, candle) == candle
+                known = self.revisions.setdefault(identity, candle)
+                # a restart knows a symbol first seen late from its start, and tells its flat minutes sooner
+                assert msgspec.structs.replace(known, through={}) == msgspec.structs.replace(candle, through={})
         if told.bases is not None:
             self.batches.append(told.bases)
 
@@ -181,7 +184,10 @@ def test_a_restart_tells_the_very_same_records(log, data):
     store = Store()
     fold = run(log[:killed_after], store)
     run(log, store, start=fold.hold())
-    assert store.revisions == whole.revisions
+    assert store.revisions.keys() == whole.revisions.keys()
+    for identity, candle in whole.revisions.items():
+        assert made(store.revisions[identity]) == made(candle)
+        assert store.revisions[identity].vwap == candle.vwap
 
 
 def test_a_symbol_known_to_be_untraded_has_a_known_start_after_a_restart():

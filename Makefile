@@ -1,0 +1,59 @@
+# What a developer and CI do, by name. `make help` lists it; CI calls the same targets.
+# Nothing is needed first but make and a Python 3.11 or newer: `tools/setup-env` sees to the rest.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+BENCH_VENV ?= .venv-bench
+WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs fuzz soak lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.runtime ## a replayed synthetic session and a live table in this terminal; Ctrl-C stops it
+	@$(BIN)/niftyflow demo
+
+test: $(VENV)/.dev ## every test, with real servers where they can be had
+	@tools/setup-servers
+	@$(PYTEST) -n $(WORKERS) --maxprocesses 4 --dist worksteal
+
+check: $(VENV)/.dev ## format, lint, types, import ranks, own rules, lock files, generated pages
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tools.lint
+	@$(BIN)/python -m tools.lock --check
+	@$(BIN)/python -m tools.docs --check
+
+bench: $(VENV)/.runtime $(BENCH_VENV)/.peers ## every budget as a table, peers in the same run
+	@$(BIN)/python -m benchmarks.run --peers $(BENCH_VENV)/bin/python
+
+docs: $(VENV)/.dev ## write the generated reference pages anew
+	@$(BIN)/python -m tools.docs
+
+fuzz: $(VENV)/.dev ## a million hostile frames through the decoders
+	@$(BIN)/python tests/fuzz/fuzz_kite_frames.py --cases 1000000
+
+soak: $(VENV)/.dev ## the tests that take minutes each
+	@tools/setup-servers
+	@NIFTYFLOW_LONG=1 $(PYTEST) -m long --timeout 3600
+
+lock: $(VENV)/.dev ## resolve the dependencies anew, none younger than a week
+	@$(BIN)/python -m pip install --quiet 'uv>=0.9'
+	@$(BIN)/python -m tools.lock
+
+clean: ## remove the environments and everything made
+	@rm -rf $(VENV) $(BENCH_VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.runtime: requirements.lock pyproject.toml tools/setup-env
+	@tools/setup-env $(VENV) requirements.lock editable && touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml tools/setup-env
+	@tools/setup-env $(VENV) requirements-dev.lock editable && touch $@ $(VENV)/.runtime
+
+$(BENCH_VENV)/.peers: requirements-bench.lock tools/setup-env
+	@tools/setup-env $(BENCH_VENV) requirements-bench.lock && touch $@

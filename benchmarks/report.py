@@ -1,0 +1,90 @@
+"""The results of a run as a table for the terminal and as a page for the docs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Run = dict[str, Any]
+"""What `run.py` writes to a results file: at, machine, results."""
+WIDTH = 150
+"""Columns where the output is no terminal."""
+ADVICE = "Reproduce with `make bench`; a figure counts together with its machine and its peers of the same run."
+
+
+def figure(value: float | None, unit: str) -> str:
+    """Return a value as people read it: `5,210,000 ticks/s`, `1.8 ms`."""
+    if value is None:
+        return "-"
+    if abs(value) >= 1000:
+        return f"{value:,.0f} {unit}"
+    return f"{value:.3g} {unit}"
+
+
+def rows(run: Run) -> list[tuple[str, str, str, str, str]]:
+    """Return the lines of the table: what, measured, budget, against ours, verdict or note."""
+    lines = []
+    for result in run["results"]:
+        budget = result["budget"]
+        if result["error"]:
+            lines.append((result["script"], "-", "", "", f"failed: {result['error']}"))
+            continue
+        measured = result["measurements"]
+        ours = measured[0]["value"]
+        for index, one in enumerate(measured):
+            unit = one["unit"] or budget["unit"]
+            first = index == 0
+            lines.append(
+                (
+                    f"{budget['name']}: {one['label']}" if first else f"  {one['label']}",
+                    figure(one["value"], unit),
+                    _promise(budget) if first else "",
+                    _ratio(ours, one, budget["higher_is_better"]) if one["is_peer"] else "",
+                    "; ".join(filter(None, (result["verdict"] if first else "", one["note"]))),
+                )
+            )
+    return lines
+
+
+def print_table(run: Run, console: Console | None = None) -> None:
+    """Print the table under the machine's description."""
+    console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(machine_line(run))
+    table = Table("what", "measured", "budget", "ours against it", "")
+    for line in rows(run):
+        table.add_row(*line)
+    console.print(table)
+
+
+def markdown(run: Run) -> str:
+    """Return the run as a page."""
+    head = ["# Benchmarks", "", ADVICE, "", f"Measured {run['at']} on {machine_line(run)}.", ""]
+    body = [
+        "| what | measured | budget | ours against it | |",
+        "|---|---:|---:|---:|---|",
+        *("| " + " | ".join(cell.strip() for cell in line) + " |" for line in rows(run)),
+    ]
+    return "\n".join([*head, *body, ""])
+
+
+def machine_line(run: Run) -> str:
+    """Return the machine in one line."""
+    machine = run["machine"]
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
+        f"{machine['python']}, commit {machine['commit']}"
+    )
+
+
+def _promise(budget: dict[str, Any]) -> str:
+    return f"{'at least' if budget['higher_is_better'] else 'at most'} {figure(budget['budget'], budget['unit'])}"
+
+
+def _ratio(ours: float | None, peer: dict[str, Any], higher_is_better: bool) -> str:  # noqa: FBT001 - read from JSON
+    if not ours or not peer["value"]:
+        return ""
+    ratio = ours / peer["value"] if higher_is_better else peer["value"] / ours
+    return f"{ratio:.3g}x"

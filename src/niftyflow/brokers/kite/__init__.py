@@ -1,0 +1,1 @@
+"""Kite Connect (Zerodha): the WebSocket dialect in both directions, and the market data feed that speaks it."""

@@ -1,0 +1,168 @@
+"""The simulated exchange on a socket: Kite's WebSocket for any number of clients, and a small HTTP desk to steer it.
+
+The session goes on whoever comes or goes; only the desk moves its time. Listens on loopback unless told otherwise, and
+knows no users: whoever can reach the port can listen and steer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+
+from aiohttp import WSMsgType, web
+
+from niftyflow.brokers.simulator.clients import CLOSE_SECONDS, HEARTBEAT_SECONDS, Client, Clients
+from niftyflow.brokers.simulator.desk import Desk
+from niftyflow.brokers.simulator.pace import Pace
+from niftyflow.brokers.simulator.playback import Playback
+from niftyflow.kit.clock import monotonic
+from niftyflow.kit.log import get_logger
+from niftyflow.model import Misconfigured
+
+SEND_BUFFER_BYTES = 64 << 20
+QUIET_SECONDS = 0.25
+"""The playback that waits for a reader starts when its requests have paused for this long."""
+_BLOCK_EVENTS = 16_384
+_BEAT_SECONDS = 0.02
+
+log = get_logger(__name__)
+
+
+class SimulatorServer:
+    """One playback, one port. `run` returns after `request_stop`, or when the desk is asked to shut down."""
+
+    def __init__(
+        self,
+        playback: Playback,
+        *,
+        speed: float = 1.0,
+        waits: bool | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        send_buffer_bytes: int = SEND_BUFFER_BYTES,
+    ) -> None:
+        """Play at `speed` times real time; `waits` for the first reader by default at unlimited speed only.
+
+        Raises:
+            InvalidValue: the speed cannot be played.
+        """
+        self.playback = playback
+        self.pace = Pace(speed)
+        self.clients = Clients(playback, send_buffer_bytes)
+        self.is_waiting = self.pace.is_unlimited if waits is None else waits
+        self._host, self._port = host, port
+        self._stop = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """The WebSocket's address; the desk has the same with `http`."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"ws://{host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            Misconfigured: the address cannot be had; the message says what to do.
+        """
+        app = web.Application()
+        app.add_routes(Desk(self).routes())
+        app.router.add_get("/{path:.*}", self._socket)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise _refusal(error, self._host, self._port) from error
+        self._port = int(self._runner.addresses[0][1])
+
+    async def run(self) -> None:
+        """Play until asked to stop, then disconnect everybody."""
+        tasks = [asyncio.ensure_future(self._play()), asyncio.ensure_future(self._beat())]
+        stop = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (*tasks, stop):
+                task.cancel()
+            results = await asyncio.gather(*tasks, stop, return_exceptions=True)
+            await self.clients.close()
+            if self._runner is not None:
+                await self._runner.cleanup()
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    def request_stop(self) -> None:
+        """Make `run` return."""
+        self._stop.set()
+
+    def changed(self) -> None:
+        """Go on from where the playback stands now, in the way the pace says."""
+        self.pace.anchor(monotonic(), self.playback.position)
+        self._changed.set()
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(compress=False, timeout=CLOSE_SECONDS)
+        if not socket.can_prepare(request).ok:
+            hint = "this is a WebSocket; the desk is at /sim/status, the instruments file at /instruments"
+            return web.json_response({"status": "error", "message": hint}, status=404)
+        await socket.prepare(request)
+        client = Client(request, socket, len(self.playback.source.instruments))
+        self.clients.add(client)
+        log.info("client_connected", clients=len(self.clients))
+        try:
+            async for message in socket:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    self.clients.take(client, message.data)
+        finally:
+            self.clients.remove(client)
+            log.info("client_gone", clients=len(self.clients))
+        return socket
+
+    async def _play(self) -> None:
+        while self.is_waiting and not self.clients.are_ready(QUIET_SECONDS):  # noqa: ASYNC110  silence is no event
+            await asyncio.sleep(_BEAT_SECONDS)
+        self.is_waiting = False
+        self.changed()
+        has_told_end = False
+        while True:
+            if self.playback.is_finished and not has_told_end:
+                log.info("session_over", events=self.playback.delivered)
+                self.clients.write_end()
+            has_told_end = self.playback.is_finished
+            if self.playback.is_finished or self.pace.is_paused:
+                self._changed.clear()
+                await self._changed.wait()
+            elif self.pace.is_unlimited:
+                self.clients.write_step(self.playback.advance_block(_BLOCK_EVENTS), self.pace.speed)
+                await self.clients.drain()
+                await asyncio.sleep(0)
+            else:
+                self._play_what_is_due()
+                await asyncio.sleep(_BEAT_SECONDS)
+
+    def _play_what_is_due(self) -> None:
+        due = self.pace.due(monotonic())
+        self.clients.write_step(self.playback.advance(due), self.pace.speed)
+        self.clients.drop_slow()
+        if self.playback.position > due:
+            self.pace.anchor(monotonic(), self.playback.position)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            self.clients.write_heartbeats()
+
+
+def _refusal(error: OSError, host: str, port: int) -> Misconfigured:
+    if error.errno == errno.EADDRINUSE:
+        return Misconfigured(f"port {port} on {host} is taken; stop what holds it, or choose another (0: any free one)")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Misconfigured(f"port {port} is not allowed for this user; choose one above 1023")
+    return Misconfigured(
+        f"cannot listen on {host}:{port}: {error.strerror or error}; choose an address of this machine"
+    )

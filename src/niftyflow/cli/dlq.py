@@ -1,0 +1,88 @@
+"""`niftyflow dlq`: records that were not taken, and what to do with them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from niftyflow.cli.context import run, state_of
+from niftyflow.kit.clock import to_ist
+
+dlq = typer.Typer(no_args_is_help=True, help="Records that were not taken: look, send again, drop.")
+
+NOTHING_FOUND = 3
+Offsets = Annotated[list[int], typer.Argument(help="Numbers from `dlq list`.", show_default=False)]
+
+
+@dlq.command("list")
+def list_letters(
+    context: typer.Context,
+    *,
+    most: Annotated[int, typer.Option("--most", help="Show at most so many, the newest.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List the dead letters that wait."""
+    run(_list(context, most, as_json=as_json))
+
+
+@dlq.command()
+def show(context: typer.Context, number: Annotated[int, typer.Argument(help="Number from `dlq list`.")]) -> None:
+    """Show one dead letter whole."""
+    run(_show(context, number))
+
+
+@dlq.command()
+def replay(context: typer.Context, numbers: Offsets, *, every: Annotated[bool, typer.Option("--all")] = False) -> None:
+    """Send dead letters again; the candle rules decide as for any late tick."""
+    run(_settle(context, numbers, every=every, how="replay"))
+
+
+@dlq.command()
+def drop(context: typer.Context, numbers: Offsets, *, every: Annotated[bool, typer.Option("--all")] = False) -> None:
+    """Settle dead letters without sending them again; they stay readable in the log."""
+    run(_settle(context, numbers, every=every, how="drop"))
+
+
+async def _list(context: typer.Context, most: int, *, as_json: bool) -> None:
+    from niftyflow.runtime.letters import letter_box  # noqa: PLC0415 - heavy
+
+    async with letter_box(state_of(context).workspace) as box:
+        waiting = await box.waiting()
+    newest = list(waiting.items())[-most:]
+    if as_json:
+        for offset, letter in newest:
+            sys.stdout.write(msgspec.json.encode({"number": offset, **msgspec.to_builtins(letter)}).decode() + "\n")
+    elif newest:
+        table = Table(caption=f"{len(newest)} of {len(waiting)} dead letters")
+        for heading in ("number", "at", "instrument", "why", "stage"):
+            table.add_column(heading)
+        for offset, letter in newest:
+            table.add_row(str(offset), f"{to_ist(letter.at):%Y-%m-%d %H:%M:%S}", letter.key, letter.error, letter.stage)
+        Console().print(table)
+    if not waiting:
+        typer.echo("no dead letter waits", err=True)
+        raise typer.Exit(NOTHING_FOUND)
+
+
+async def _show(context: typer.Context, number: int) -> None:
+    from niftyflow.runtime.letters import letter_box  # noqa: PLC0415 - heavy
+
+    async with letter_box(state_of(context).workspace) as box:
+        letter = (await box.chosen([number]))[number]
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(letter)).decode() + "\n")
+
+
+async def _settle(context: typer.Context, numbers: list[int], *, every: bool, how: str) -> None:
+    from niftyflow.runtime.letters import letter_box  # noqa: PLC0415 - heavy
+
+    if bool(numbers) == every:
+        raise typer.BadParameter("name the letters by their numbers, or give --all")
+    async with letter_box(state_of(context).workspace) as box:
+        letters = await box.chosen(numbers)
+        await (box.replay if how == "replay" else box.drop)(letters)
+    typer.echo(f"{len(letters)} {'sent again' if how == 'replay' else 'dropped'}")

@@ -1,0 +1,69 @@
+"""`niftyflow up`: take in a live feed, make candles, until stopped."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from niftyflow.cli.context import on_signals, run, settings_of, state_of
+from niftyflow.runtime.settings import AppSettings
+from niftyflow.runtime.workspace import Workspace
+
+
+class Broker(StrEnum):
+    """Feeds that `up` knows."""
+
+    SIMULATOR = "simulator"
+    KITE = "kite"
+
+
+class Part(StrEnum):
+    """A part of the graph that may run in a process of its own."""
+
+    INGESTION = "ingestion"
+    PROCESSING = "processing"
+
+
+def up(
+    context: typer.Context,
+    *,
+    broker: Annotated[Broker | None, typer.Option(help="Where ticks come from [simulator].")] = None,
+    url: Annotated[str | None, typer.Option(help="Address of the simulator [ws://127.0.0.1:8765].")] = None,
+    symbols: Annotated[
+        str | None, typer.Option(help="Instruments, EXCHANGE:SYMBOL,…; all that is offered when left out.")
+    ] = None,
+    instruments: Annotated[
+        Path | None, typer.Option(help="Kite instruments CSV, instead of asking the broker.")
+    ] = None,
+    only: Annotated[Part | None, typer.Option(help="Run one part of the graph alone; the other is elsewhere.")] = None,
+) -> None:
+    """Take in a live feed and make candles until stopped by Ctrl-C."""
+    workspace = state_of(context).workspace
+    overrides = {
+        "feed.broker": broker.value if broker else None,
+        "feed.url": url,
+        "feed.symbols": symbols,
+        "feed.instruments_file": instruments,
+    }
+    run(_up(workspace, settings_of(workspace, overrides), only))
+
+
+async def _up(workspace: Workspace, settings: AppSettings, only: Part | None) -> None:
+    from niftyflow.runtime.feeds import instruments_of, live_feed  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.wiring import Process, engines  # noqa: PLC0415 - heavy
+
+    async with engines(workspace, settings) as on:
+        process = Process(workspace, settings, on)
+        on_signals(process.stop)
+        feed, clock = live_feed(settings)
+        if only is Part.PROCESSING:
+            await process.run(None, [], clock)
+            return
+        offered = await process.until_stopped(instruments_of(settings, clock, on.health.worker("ingestion")))
+        if offered is None:
+            return
+        typer.echo(f"taking in {len(offered)} instruments from {settings.feed.broker} into {workspace.path}")
+        await process.run(feed, offered, clock, processes=only is None)

@@ -1,0 +1,50 @@
+"""With Kafka: carries the local journal to the cluster's topic, so that an outage there delays and never loses.
+
+A journal has one partition; its watermark holds for each partition of the topic.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from niftyflow.bus.port import Body, Bus
+from niftyflow.kit.stage import Batch, Work
+from niftyflow.model import Watermark
+
+
+class Forwarder:
+    """`raw-ticks` of the journal into `raw-ticks` of the bus."""
+
+    name = "forwarder"
+    topic = "raw-ticks"
+    group = "forwarder"
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._bodies: list[Body] = []
+        self._end = 0
+
+    async def assigned(self, partition: int, offset: int) -> None:
+        """Nothing to prepare."""
+
+    def revoked(self, partition: int) -> None:
+        """Nothing to forget."""
+
+    async def before(self, batch: Batch) -> None:
+        """Nothing to fetch."""
+
+    def take(self, batch: Batch) -> None:
+        """Take ticks as they are, and a watermark for every partition."""
+        if isinstance(batch.body, Watermark):
+            self._bodies += [
+                msgspec.structs.replace(batch.body, partition=partition)
+                for partition in range(self._bus.partitions(self.topic))
+            ]
+        else:
+            self._bodies.append(batch.body)
+        self._end = batch.end
+
+    def work(self, partition: int) -> Work:  # noqa: ARG002 - the journal has one
+        """Publish what was taken."""
+        bodies, self._bodies = self._bodies, []
+        return Work(publications=[(self.topic, bodies, None)] if bodies else [], commit=self._end)

@@ -1,0 +1,95 @@
+"""Which feed the settings mean, which clock goes with it, and which instruments it offers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+
+from niftyflow.brokers.kite.feed import KiteFeed
+from niftyflow.brokers.kite.instruments import choose, parse_instruments
+from niftyflow.brokers.kite.settings import KiteFeedSettings
+from niftyflow.brokers.port import Feed
+from niftyflow.kit.clock import Clock, VirtualClock, WallClock, to_ist
+from niftyflow.kit.health import Worker
+from niftyflow.kit.retry import until_it_works
+from niftyflow.model import Instrument, Misconfigured, Unavailable, UnknownInstrument, parse_instrument
+from niftyflow.runtime.settings import AppSettings
+
+KITE_REST = "https://api.kite.trade"
+ANSWER_SECONDS = 30.0
+
+
+def live_feed(settings: AppSettings) -> tuple[Feed, Clock]:
+    """Return the feed and the clock it runs by: the simulator tells its own time, a broker lives in ours.
+
+    Raises:
+        Misconfigured: credentials are missing.
+    """
+    if settings.feed.broker == "simulator":
+        clock = VirtualClock()
+        at = KiteFeedSettings(root=settings.feed.url, api_key="simulator", access_token="simulator")  # noqa: S106 - the simulator knows no users
+        return KiteFeed(at, clock, source="simulator"), clock
+    kite = settings.kite
+    if not kite.api_key or not kite.access_token.get_secret_value():
+        raise Misconfigured(
+            "Kite needs an API key and today's access token: "
+            "set NIFTYFLOW_KITE__API_KEY and NIFTYFLOW_KITE__ACCESS_TOKEN, or [kite] in niftyflow.toml"
+        )
+    wall = WallClock()
+    return KiteFeed(KiteFeedSettings(api_key=kite.api_key, access_token=kite.access_token), wall), wall
+
+
+async def instruments_of(settings: AppSettings, clock: Clock, worker: Worker) -> list[Instrument]:
+    """Return the instruments to take in; waits for the broker while it is away.
+
+    Raises:
+        Misconfigured: the file cannot be read.
+        UnknownInstrument: a symbol asked for is not offered.
+        DecodeError: the instruments file is not one.
+    """
+    feed = settings.feed
+    wanted = [parse_instrument(symbol) for symbol in feed.symbols]
+    today = to_ist(clock.now() or WallClock().now()).date()
+    if feed.instruments_file is not None:
+        text = await asyncio.to_thread(_read, feed.instruments_file)
+    else:
+        url = _desk(feed.url) if feed.broker == "simulator" else f"{KITE_REST}/instruments"
+        text = await until_it_works(lambda: _get(url), worker)
+    if feed.broker == "simulator":
+        today = today.replace(year=1990)  # a session of any day may be played
+    found, missing = choose(parse_instruments(text, today), wanted)
+    if missing:
+        raise UnknownInstrument(f"the broker does not offer {', '.join(missing)}")
+    return _with_a_token(found)
+
+
+def _with_a_token(instruments: Sequence[Instrument]) -> list[Instrument]:
+    return [instrument for instrument in instruments if instrument.token]
+
+
+def _desk(socket_url: str) -> str:
+    parts = urlsplit(socket_url)
+    return urlunsplit(("https" if parts.scheme == "wss" else "http", parts.netloc, "/instruments", "", ""))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"the instruments file {path} cannot be read: {error}") from error
+
+
+async def _get(url: str) -> str:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)) as session,
+            session.get(url) as answer,
+        ):
+            answer.raise_for_status()
+            return await answer.text()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Unavailable(urlsplit(url).netloc, str(error) or type(error).__name__) from error

@@ -1,0 +1,91 @@
+"""Dead letters as an operator deals with them: each is looked at, sent again, or dropped; nothing is ever erased.
+
+A settled letter stays in its topic; the settlement is one more record there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from niftyflow.bus.embedded import EmbeddedBus
+from niftyflow.kit.clock import WallClock
+from niftyflow.kit.dead_letters import PREFIX
+from niftyflow.model import DeadLetter, Misconfigured, Refused, Tick, TickBatch
+from niftyflow.runtime.workspace import Workspace
+
+TOPIC = "raw-ticks"
+
+
+class LetterBox:
+    """The dead letters of one workspace."""
+
+    def __init__(self, bus: EmbeddedBus) -> None:
+        self._bus = bus
+        self._clock = WallClock()
+
+    async def waiting(self, topic: str = TOPIC) -> dict[int, DeadLetter]:
+        """Return the letters nobody has settled, by offset."""
+        letters = await self._bus.read_dead_letters(topic)
+        settled = {letter.settles for _, letter in letters}
+        return {offset: letter for offset, letter in letters if letter.settles < 0 and offset not in settled}
+
+    async def chosen(self, offsets: Sequence[int], topic: str = TOPIC) -> dict[int, DeadLetter]:
+        """Return these of the waiting letters; all when none is named.
+
+        Raises:
+            Refused: one of them does not wait.
+        """
+        waiting = await self.waiting(topic)
+        unknown = [offset for offset in offsets if offset not in waiting]
+        if unknown:
+            raise Refused(f"no dead letter {unknown[0]} waits in {topic}; `niftyflow dlq list` shows those that do")
+        return {offset: waiting[offset] for offset in offsets} if offsets else waiting
+
+    async def drop(self, letters: dict[int, DeadLetter], topic: str = TOPIC) -> None:
+        """Settle letters without sending them again."""
+        await self._settle(letters, topic, "dropped")
+
+    async def replay(self, letters: dict[int, DeadLetter], topic: str = TOPIC) -> None:
+        """Send the records again, all or none; the rules then decide as they do for any late record.
+
+        Raises:
+            Refused: a record cannot be sent as it is; nothing was sent.
+        """
+        ticks = []
+        for offset, letter in letters.items():
+            try:
+                ticks.append(msgspec.json.decode(letter.record, type=Tick).check())
+            except (msgspec.DecodeError, Refused) as error:
+                raise Refused(f"dead letter {offset} cannot be sent again: {error}") from error
+        if ticks:
+            await self._bus.publish(topic, [TickBatch.from_records(ticks)])
+            await self._settle(letters, topic, "sent again")
+
+    async def _settle(self, letters: dict[int, DeadLetter], topic: str, how: str) -> None:
+        now = self._clock.now()
+        settlements = tuple(
+            msgspec.structs.replace(letter, record="", error=how, at=now, settles=offset)
+            for offset, letter in letters.items()
+        )
+        if settlements:
+            await self._bus.publish(PREFIX + topic, [settlements])
+
+
+@asynccontextmanager
+async def letter_box(workspace: Workspace) -> AsyncIterator[LetterBox]:
+    """Open the dead letters of a workspace for the time of a `with`.
+
+    Raises:
+        Misconfigured: the workspace has no log.
+    """
+    if not workspace.log.exists():
+        raise Misconfigured(f"{workspace.path} holds no log: `niftyflow up` or `niftyflow demo` makes one")
+    bus = EmbeddedBus(workspace.log)
+    await bus.open()
+    try:
+        yield LetterBox(bus)
+    finally:
+        await bus.close()

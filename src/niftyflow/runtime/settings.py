@@ -1,0 +1,107 @@
+"""The settings of a process: one tree, from the workspace's file and the environment, checked before anything starts.
+
+`NIFTYFLOW_FEED__SYMBOLS` sets `symbols` of `[feed]`; the environment wins over the file. Unknown names are refused.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+
+from niftyflow.ingestion.service import IngestionSettings
+from niftyflow.kit.settings import Settings, readable
+from niftyflow.model import Misconfigured
+
+PREFIX = "NIFTYFLOW_"
+OTHERS = {"WORKSPACE", "LONG", "TEST_DATA", "FUZZ_SEED"}
+
+
+class BusEngine(StrEnum):
+    """What joins the stages."""
+
+    EMBEDDED = "embedded"
+    KAFKA = "kafka"
+
+
+class FeedSettings(Settings):
+    """Where ticks come from."""
+
+    broker: str = Field(default="simulator", pattern="^(simulator|kite)$", description="simulator or kite")
+    url: str = Field(default="ws://127.0.0.1:8765", description="Address of the simulator's socket")
+    symbols: list[str] = Field(default=[], description="Instruments to take in, as EXCHANGE:SYMBOL; empty: all offered")
+    instruments_file: Path | None = Field(
+        default=None, description="Kite instruments CSV, instead of asking the broker"
+    )
+
+
+class KiteSettings(Settings):
+    """Credentials of the Kite Connect app; the access token dies every morning."""
+
+    api_key: str = Field(default="", description="API key of the Kite Connect app")
+    access_token: SecretStr = Field(default=SecretStr(""), description="Today's access token")
+
+
+class BusSettings(Settings):
+    """What joins the stages."""
+
+    engine: BusEngine = Field(default=BusEngine.EMBEDDED, description="embedded or kafka")
+    servers: str = Field(default="127.0.0.1:9092", description="Kafka brokers, host:port,host:port")
+    prefix: str = Field(default="", description="Put before every topic and group on a shared cluster")
+    partitions: int | None = Field(default=None, ge=1, description="Partitions of a topic, instead of the declared 50")
+
+
+class LogSettings(Settings):
+    """The process's log, on standard error."""
+
+    json_lines: bool = Field(default=False, description="One JSON object a line instead of text for people")
+    level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level that is shown")
+
+
+class AppSettings(Settings):
+    """Everything that can be set."""
+
+    feed: FeedSettings = FeedSettings()
+    kite: KiteSettings = KiteSettings()
+    ingestion: IngestionSettings = IngestionSettings()
+    bus: BusSettings = BusSettings()
+    log: LogSettings = LogSettings()
+
+
+def load(file: Path, overrides: dict[str, Any] | None = None) -> AppSettings:
+    """Return the settings of a file (which need not be there), the environment and `overrides`, the later winning.
+
+    Raises:
+        Misconfigured: naming the setting, where it stands and what to do.
+    """
+    tree: dict[str, Any] = {}
+    where = "settings"
+    if file.exists():
+        where = str(file)
+        try:
+            tree = tomllib.loads(file.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise Misconfigured(f"{file} cannot be read: {error}") from error
+    for name, value in os.environ.items():
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in OTHERS:
+            _set(tree, name.removeprefix(PREFIX).lower().split("__"), value, name)
+            where = f"{where} and the environment"
+    for path, value in (overrides or {}).items():
+        if value is not None:
+            _set(tree, path.split("."), value, path)
+    try:
+        return AppSettings.model_validate(tree)
+    except ValidationError as error:
+        raise readable(error, where) from error
+
+
+def _set(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:
+    for part in path[:-1]:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise Misconfigured(f"{name}: {part} is a value, not a group of settings")
+    tree[path[-1]] = value.split(",") if path[-1] == "symbols" and isinstance(value, str) else value

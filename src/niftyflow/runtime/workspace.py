@@ -1,0 +1,74 @@
+"""A workspace: the folder in which one niftyflow keeps everything. Demo and replay have workspaces of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from niftyflow.model import Misconfigured
+from niftyflow.storage.ports import MarketStore
+
+VARIABLE = "NIFTYFLOW_WORKSPACE"
+DEFAULT = "~/.niftyflow"
+
+
+class Workspace:
+    """Where things are; nothing is made before `create`."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).expanduser().absolute()
+
+    @classmethod
+    def default(cls) -> Workspace:
+        """Return the workspace of `NIFTYFLOW_WORKSPACE`, or `~/.niftyflow`."""
+        return cls(os.environ.get(VARIABLE) or DEFAULT)
+
+    @property
+    def settings_file(self) -> Path:
+        """The settings, when there are any."""
+        return self.path / "niftyflow.toml"
+
+    @property
+    def log(self) -> Path:
+        """The embedded log; with Kafka, ingestion's journal."""
+        return self.path / "log"
+
+    @property
+    def market_db(self) -> Path:
+        """Candles, instruments, gaps."""
+        return self.path / "market.db"
+
+    @property
+    def leases(self) -> Path:
+        """Who owns what."""
+        return self.path / "leases"
+
+    def create(self) -> Workspace:
+        """Make the folder, for its owner alone, when it is not there.
+
+        Raises:
+            Misconfigured: it cannot be made or written to.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(
+                f"the workspace {self.path} cannot be made ({error.strerror}): choose another with --workspace"
+            ) from error
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise Misconfigured(f"the workspace {self.path} is read-only: choose another with --workspace")
+        return self
+
+    @asynccontextmanager
+    async def market(self, *, read_only: bool = False) -> AsyncIterator[MarketStore]:
+        """Open the market store for the time of a `with`."""
+        from niftyflow.storage.sqlite_market import SqliteMarketStore  # noqa: PLC0415 - costs half a second
+
+        store = SqliteMarketStore(self.market_db, read_only=read_only)
+        await store.open()
+        try:
+            yield store
+        finally:
+            await store.close()

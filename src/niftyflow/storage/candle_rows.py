@@ -1,0 +1,126 @@
+"""Candle batches as rows of a table and back, and the portable statements that read them.
+
+The order of the columns is the schema's: `instrument` first, then as in `CandleBatch.COLUMNS`. It runs no statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import CTE, Column, ScalarSelect, Select, Table, and_, bindparam, func, null, select
+
+from niftyflow.model import CandleBatch, Interval, InvalidValue, Name, NameTable
+from niftyflow.storage.schema import candle_revisions
+
+FIELDS = tuple(field for field in CandleBatch.COLUMNS if field != "name")
+COLUMNS = ("instrument", *FIELDS)
+
+Row = tuple[Any, ...]
+
+
+def rows_of(batch: CandleBatch) -> list[Row]:
+    """Return a batch as rows in the order of `COLUMNS`.
+
+    Raises:
+        InvalidValue: a price is not a finite number; databases have no such value.
+    """
+    for field in ("open", "high", "low", "close", "vwap"):
+        prices = getattr(batch, field)
+        finite = np.isfinite(prices)
+        if not finite.all():
+            raise InvalidValue(field, float(prices[~finite][0]), "a price is a finite number above zero")
+    return list(zip(batch.keys(), *(getattr(batch, field).tolist() for field in FIELDS), strict=True))
+
+
+def batch_of(interval: Interval, rows: Sequence[Sequence[Any]]) -> CandleBatch:
+    """Return rows in the order of `COLUMNS` as a batch."""
+    names = NameTable()
+    if not rows:
+        return CandleBatch(names, interval, name=[], **{field: [] for field in FIELDS})
+    instruments, *values = zip(*rows, strict=True)
+    index = {key: names.intern(Name(key)) for key in dict.fromkeys(instruments)}
+    return CandleBatch(
+        names, interval, name=[index[key] for key in instruments], **dict(zip(FIELDS, values, strict=True))
+    )
+
+
+def columns_of(table: Table) -> list[Column[Any]]:
+    """Return a table's columns in the order of `COLUMNS`."""
+    return [table.c[column] for column in COLUMNS]
+
+
+def span(table: Table, limit: int | None) -> Select[Any]:
+    """Return the query of one instrument's candles from `:since` to before `:until`, oldest first."""
+    chosen = select(*columns_of(table)).where(
+        table.c.instrument == bindparam("instrument"),
+        table.c.time >= bindparam("since"),
+        table.c.time < bindparam("until"),
+    )
+    if limit is None:
+        return chosen.order_by(table.c.time)
+    newest = chosen.order_by(table.c.time.desc()).limit(limit).subquery()
+    return select(newest).order_by(newest.c.time)
+
+
+def last_of_each(table: Table) -> Select[Any]:
+    """Return the query of each instrument's last row from `:since` to before `:until`.
+
+    Two steps into the primary key for each instrument there is: the cost does not grow with the span or the history.
+    """
+    names = _instruments_of(table)
+    on_last = and_(table.c.instrument == names.c.instrument, table.c.time == _last_time(table, names))
+    return select(*columns_of(table)).select_from(names.join(table, on_last))
+
+
+def first_of_last(table: Table) -> Select[Any]:
+    """Return the query of revision 0 of those rows of `last_of_each` that were corrected."""
+    names = _instruments_of(table)
+    kept = candle_revisions
+    on_last = and_(
+        kept.c.interval == Interval.M1.value,
+        kept.c.instrument == names.c.instrument,
+        kept.c.time == _last_time(table, names),
+    )
+    return select(*columns_of(kept)).select_from(names.join(kept, on_last))
+
+
+def count_of_each(table: Table) -> Select[Any]:
+    """Return the query of (instrument, number of candles) from `:since` to before `:until`, zeros left out."""
+    names = _instruments_of(table)
+    counted = (
+        select(func.count())
+        .select_from(table)
+        .where(
+            table.c.instrument == names.c.instrument,
+            table.c.time >= bindparam("since"),
+            table.c.time < bindparam("until"),
+        )
+        .scalar_subquery()
+    )
+    found = select(names.c.instrument, counted.label("candles")).where(names.c.instrument.is_not(null())).subquery()
+    return select(found).where(found.c.candles > 0)
+
+
+def _last_time(table: Table, names: CTE) -> ScalarSelect[Any]:
+    inner = table.alias("within_span")
+    return (
+        select(func.max(inner.c.time))
+        .where(
+            inner.c.instrument == names.c.instrument,
+            inner.c.time >= bindparam("since"),
+            inner.c.time < bindparam("until"),
+        )
+        .scalar_subquery()
+    )
+
+
+def _instruments_of(table: Table) -> CTE:
+    """Return the instruments of a table by one step into its key each; no engine skips through an index by itself."""
+    names = select(func.min(table.c.instrument).label("instrument")).cte("names", recursive=True)
+    following = table.alias("following")
+    after = (
+        select(func.min(following.c.instrument)).where(following.c.instrument > names.c.instrument).scalar_subquery()
+    )
+    return names.union_all(select(after).where(names.c.instrument.is_not(null())))

@@ -1,0 +1,162 @@
+"""The in-memory hot store answers as Redis does: random commands to both, answer by answer."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from niftyflow.model import Refused
+from niftyflow.storage.memory_hot import MemoryHotStore
+
+keys = st.sampled_from(["a", "b", "c", "d"])
+names = st.sampled_from(["f", "g", "é", "z", "Z", "\uffee", "\U0001f600"])
+values = st.binary(max_size=3)
+lives = st.sampled_from([None, None, 100.0])
+scores = st.sampled_from([-1.5, 0.0, 1.0, 1.0, 2.25, float("inf"), float("-inf")])
+commands = st.one_of(
+    st.tuples(st.just("set_many"), st.dictionaries(keys, values, min_size=1, max_size=3), lives),
+    st.tuples(st.just("get"), keys),
+    st.tuples(st.just("get_many"), st.lists(keys, min_size=1, max_size=4)),
+    st.tuples(st.just("delete"), st.lists(keys, min_size=1, max_size=2)),
+    st.tuples(st.just("ttl"), keys),
+    st.tuples(st.just("set_hash"), keys, st.dictionaries(names, values, min_size=1, max_size=3), lives),
+    st.tuples(st.just("get_hash"), keys),
+    st.tuples(st.just("add_to_stream"), keys, st.dictionaries(names, values, min_size=1, max_size=2)),
+    st.tuples(st.just("read_stream"), keys, st.integers(1, 5)),
+    st.tuples(st.just("set_scores"), keys, st.dictionaries(names, scores, min_size=1, max_size=4), lives),
+    st.tuples(st.just("top"), keys, st.integers(1, 6), st.booleans()),
+)
+
+
+@pytest.fixture(scope="module")
+def redis_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start a Redis of our own, and stop it; skip where there is none."""
+    redis = pytest.importorskip("redis", reason="redis-py is not installed")
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    folder: Path = tmp_path_factory.mktemp("redis")
+    socket = folder / "s"
+    server = subprocess.Popen(
+        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )
+    client = redis.Redis(unix_socket_path=str(socket))
+    for _ in range(100):
+        try:
+            client.ping()
+            break
+        except redis.ConnectionError:
+            time.sleep(0.05)
+    yield client
+    client.close()
+    server.terminate()
+    server.wait(10)
+
+
+class Oracle:
+    """The port's operations as the Redis commands they stand for, one key at a time where an error may come."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        client.flushall()
+
+    def set_many(self, values: dict[str, bytes], life: float | None) -> None:
+        for key, value in values.items():
+            self.client.set(key, value, px=None if life is None else int(life * 1000))
+
+    def get(self, key: str) -> bytes | None:
+        return self.client.get(key)
+
+    def get_many(self, keys: list[str]) -> list[bytes | None]:
+        return self.client.mget(keys)
+
+    def delete(self, keys: list[str]) -> int:
+        return self.client.delete(*keys)
+
+    def ttl(self, key: str) -> str:
+        left = self.client.pttl(key)
+        return {-1: "for ever", -2: "absent"}.get(left, "some")
+
+    def set_hash(self, key: str, fields: dict[str, bytes], life: float | None) -> None:
+        self.client.hset(key, mapping=fields)
+        self._expire(key, life)
+
+    def get_hash(self, key: str) -> dict[str, bytes]:
+        return {name.decode(): value for name, value in self.client.hgetall(key).items()}
+
+    def add_to_stream(self, key: str, fields: dict[str, bytes]) -> None:
+        self.client.xadd(key, fields, maxlen=100, approximate=True)
+
+    def read_stream(self, key: str, count: int) -> list[dict[str, bytes]]:
+        entries = self.client.xrange(key, min="(0-0", count=count)
+        return [{name.decode(): value for name, value in fields.items()} for _, fields in entries]
+
+    def set_scores(self, key: str, scores: dict[str, float], life: float | None) -> None:
+        self.client.zadd(key, scores)
+        self._expire(key, life)
+
+    def top(self, key: str, count: int, highest: bool) -> list[tuple[str, float]]:  # noqa: FBT001 -- as drawn
+        found = self.client.zrange(key, 0, count - 1, desc=highest, withscores=True)
+        return [(member.decode(), score) for member, score in found]
+
+    def _expire(self, key: str, life: float | None) -> None:
+        if life is not None:
+            self.client.pexpire(key, int(life * 1000))
+
+
+class Ours:
+    """The same operations on the in-memory store."""
+
+    def __init__(self) -> None:
+        self.store = MemoryHotStore()
+
+    async def answer(self, name: str, arguments: list[Any]) -> Any:
+        own = getattr(self, name, None)
+        return await (own or getattr(self.store, name))(*arguments)
+
+    async def delete(self, keys: list[str]) -> int:
+        return await self.store.delete(*keys)
+
+    async def ttl(self, key: str) -> str:
+        left = await self.store.ttl(key)
+        return {None: "for ever", -2: "absent"}.get(left, "some")
+
+    async def set_hash(self, key: str, fields: dict[str, bytes], life: float | None) -> None:
+        await self.store.set_hashes({key: fields}, life)
+
+    async def add_to_stream(self, key: str, fields: dict[str, bytes]) -> None:
+        await self.store.add_to_stream(key, fields, 100)
+
+    async def read_stream(self, key: str, count: int) -> list[dict[str, bytes]]:
+        return [fields for _, fields in await self.store.read_stream(key, count=count)]
+
+    async def top(self, key: str, count: int, highest: bool) -> list[tuple[str, float]]:  # noqa: FBT001 -- as drawn
+        return await self.store.top(key, count, highest=highest)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=st.lists(commands, max_size=40))
+async def test_each_answer_is_the_one_redis_gives(redis_client: Any, asked: list[tuple[Any, ...]]):
+    """Types, lives, ties, overwriting and refusals, in any order."""
+    import redis  # noqa: PLC0415 -- the fixture skips where it is not installed
+
+    oracle, ours = Oracle(redis_client), Ours()
+    for name, *arguments in asked:
+        try:
+            wanted = getattr(oracle, name)(*arguments)
+        except redis.ResponseError as error:
+            wanted = str(error).split()[0]
+        try:
+            answer = await ours.answer(name, arguments)
+        except Refused as error:
+            answer = str(error).split()[0]
+        assert answer == wanted, (name, arguments)

@@ -1,0 +1,99 @@
+"""The documentation is true where a machine can tell: code runs, messages parse, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.main import get_command
+
+from niftyflow.model import Candle, DeadLetter, Tick, Watermark
+from tools.docs import commands
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+PARTS = ["Context", "Decision", "Consequences", "Alternatives", "Kept by"]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the fenced blocks of a language on a page."""
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
+def test_python_on_a_page_runs(page: Path) -> None:
+    """The blocks of a page are one program: it runs to its end, and its own assertions hold."""
+    code = "\n".join(blocks(page, "python"))
+    names: dict[str, object] = {"__name__": "page"}
+    exec(compile(f"{code}\nran_to_its_end = True\n", str(page), "exec"), names)
+    assert names["ran_to_its_end"]
+
+
+def test_the_messages_of_the_contracts_are_real_ones() -> None:
+    """Each example is read by its own record, and written back letter for letter."""
+    found = blocks(ROOT / "docs" / "reference" / "contracts.md", "json")
+    assert len(found) == 4
+    for text, kind in zip(found, (Tick, Watermark, Candle, DeadLetter), strict=True):
+        assert msgspec.json.encode(msgspec.json.decode(text, type=kind)).decode() == text.strip()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_links_lead_somewhere(page: Path) -> None:
+    """A relative link names a file that is there."""
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text())]
+    local = [link for link in links if link and "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_every_page_can_be_found_from_the_index() -> None:
+    """A page nobody links to is a page nobody reads."""
+    reached: set[Path] = set()
+    ahead = [ROOT / "docs" / "index.md"]
+    while ahead:
+        page = ahead.pop()
+        if page not in reached and page.exists():
+            reached.add(page)
+            links = re.findall(r"\]\(([^)#\s:]+\.md)", page.read_text())
+            ahead += [(page.parent / link).resolve() for link in links]
+    assert {str(page.relative_to(ROOT)) for page in PAGES if page.is_relative_to(ROOT / "docs")} <= {
+        str(page.relative_to(ROOT)) for page in reached
+    }
+
+
+def test_commands_on_the_pages_exist() -> None:
+    """`niftyflow something` on any page is a command of the program."""
+    from niftyflow.cli.app import app  # noqa: PLC0415 - the rest of the pages can be checked without it
+
+    known = {" ".join(path) for _, path in commands(get_command(app), ("niftyflow",))}
+    lines = [line.strip() for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
+    lines = [re.sub(r"^niftyflow --workspace \S+", "niftyflow", line) for line in lines]
+    used = [shlex.split(line, comments=True) for line in lines if line.startswith("niftyflow ")]
+    assert len(used) > 10
+    unknown = [
+        words for words in used if not ({" ".join(words[:2]), " ".join(words[:3])} & known or words[1][0] == "-")
+    ]
+    assert unknown == []
+
+
+def test_the_page_of_exit_codes_is_the_program_s() -> None:
+    """Scripts rely on these numbers."""
+    from niftyflow.cli.app import Exit  # noqa: PLC0415 - the rest of the pages can be checked without it
+
+    page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| ([a-z ]+)", page, re.MULTILINE)
+    assert [int(code) for code, _ in rows] == [code.value for code in Exit]
+    assert [text.split()[0] for _, text in rows] == [code.name.lower().split("_")[0] for code in Exit]
+
+
+@pytest.mark.parametrize("record", DECISIONS, ids=lambda record: record.stem)
+def test_a_decision_is_short_and_whole(record: Path) -> None:
+    """Five parts in order, at most forty lines."""
+    text = record.read_text()
+    assert re.findall(r"^\*\*([A-Z][a-z ]+)\.\*\*", text, re.MULTILINE) == PARTS
+    assert text.count("\n") <= 40
+    assert re.match(rf"# {int(record.stem[:4])}\. \S", text)
