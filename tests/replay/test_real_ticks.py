@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support.data import shared_data
 from support.polars_oracle import DAY, IST, MINUTE, candles
-from support.replays import Outcome, replay
+from support.recorded import FIELDS, in_ms, open_of, stored
+from support.replays import replay
 
 from niftyflow.brokers.simulator.files import open_source
 
 pytestmark = pytest.mark.data
 
-OPEN_MINUTE = 555
-FIELDS = ["symbol", "time", "open", "high", "low", "close", "volume", "trades", "incomplete"]
 TICK_DAYS = ["2021-04-13", "2021-04-15", "2021-04-26", "2021-05-03", "2021-05-31", "2021-06-11"]
-
-
-def stored(outcome: Outcome) -> pl.DataFrame:
-    """Return the stored candles as the oracle's frame."""
-    frames = [
-        pl.DataFrame({"symbol": [key.partition(":")[2]] * len(batch), **batch.columns()}).select(FIELDS)
-        for key, batch in outcome.candles.items()
-        if len(batch)
-    ]
-    return pl.concat(frames).sort("symbol", "time")
-
-
-def in_ms(path: Path) -> pl.DataFrame:
-    """Return a recording with its times in ms UTC."""
-    return pl.read_parquet(path).with_columns(pl.col("timestamp").dt.epoch("ms"))
-
-
-def open_of(time: int) -> int:
-    """Return 09:15 IST of the day a time (ms UTC) lies in."""
-    return (time + IST) // DAY * DAY - IST + OPEN_MINUTE * MINUTE
 
 
 @pytest.mark.parametrize("day", TICK_DAYS)

@@ -125,7 +125,8 @@ class Wire:
 
     async def hear(self) -> bool:
         """Take the next message; return False when the socket is closed."""
-        message = await asyncio.wait_for(self.socket.receive(), PATIENCE_SECONDS)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            message = await self.socket.receive()
         if message.type is aiohttp.WSMsgType.TEXT:
             self.texts.append(json.loads(message.data))
             self.heard.append(self.texts[-1])
@@ -140,14 +141,16 @@ class Wire:
 
     async def until(self, kind: str) -> dict[str, Any]:
         """Hear until a text of this type comes, and return it."""
-        while not self.texts or self.texts[-1]["type"] != kind:
-            assert await self.hear(), f"closed before {kind}: {self.socket.close_code}"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not self.texts or self.texts[-1]["type"] != kind:
+                assert await self.hear(), f"closed before {kind}: {self.socket.close_code}"
         return self.texts.pop()
 
     async def until_packets(self, count: int) -> DecodedPackets:
         """Hear until this many packets have come, and return all of them decoded."""
-        while len(decode_packets(self.frames).packets) < count:
-            assert await self.hear(), f"closed before {count} packets: {self.socket.close_code}"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(decode_packets(self.frames).packets) < count:
+                assert await self.hear(), f"closed before {count} packets: {self.socket.close_code}"
         return decode_packets(self.frames)
 
 

@@ -6,7 +6,6 @@ A new engine joins the suites by one entry in `MARKET_ENGINES`, `HOT_ENGINES` or
 from __future__ import annotations
 
 import asyncio
-import itertools
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ MINUTE = 60_000
 OPENED = 1_453_866_300_000
 """2016-01-27 09:15 IST, ms UTC."""
 BATCH_INSTRUMENTS, BATCH_MINUTES = 200, 50
+MOST_BATCHES = 200
 
 MARKET_ENGINES: dict[str, Callable[[Path], MarketStore]] = {
     "sqlite": lambda folder: SqliteMarketStore(folder / "market.db"),
@@ -102,10 +102,13 @@ def flat_candles(
 
 
 async def write_until_killed(engine: str, folder: Path, first_minute: int) -> None:
-    """Store one batch after another; say on standard output from which minute each began, once it is stored."""
+    """Store one batch after another; say on standard output from which minute each began, once it is stored.
+
+    It ends by itself after `MOST_BATCHES`, in case nobody kills it.
+    """
     store = MARKET_ENGINES[engine](folder)
     await store.open()
-    for number in itertools.count():
+    for number in range(MOST_BATCHES):
         minute = first_minute + number * BATCH_MINUTES
         await store.upsert_candles(flat_candles(BATCH_INSTRUMENTS, BATCH_MINUTES, first_minute=minute))
         sys.stdout.write(f"{minute}\n")

@@ -55,6 +55,9 @@ class ConnectionSettings(BaseModel):
     resubscribe_after_seconds: float = Field(
         30.0, gt=0, description="While no data has come after a connect, subscriptions are sent again this often"
     )
+    flow_proof_seconds: float = Field(
+        2.0, ge=0, description="After subscribing, any data counts as the flow once this has passed; before, only proof"
+    )
     largest_frame_bytes: int = Field(16 << 20, ge=1024, description="A larger message ends the connection")
     buffer_bytes: int = Field(64 << 20, ge=1024, description="Unread bytes at which reading the socket pauses")
 
@@ -85,6 +88,10 @@ class Dialect(Protocol):
 
     def is_heartbeat(self, frame: bytes) -> bool:
         """Whether a binary frame only says that the broker is there."""
+        ...
+
+    def proves_flow(self, frame: bytes) -> bool:
+        """Whether a data frame shows that the last subscription of all is in force."""
         ...
 
 
@@ -158,7 +165,7 @@ class SupervisedConnection:
         self._told: Reason | None = None
         self._is_subscribed = False
         self._is_paused = False
-        self._heard = self._last_sign = monotonic()
+        self._heard = self._last_sign = self._subscribed_at = monotonic()
         self._heard_at = clock.now()
 
     async def run(self) -> NoReturn:
@@ -234,6 +241,7 @@ class SupervisedConnection:
             for message in self._dialect.opening():
                 await self._send(socket.send_str(message))
             self._is_subscribed = True
+            self._subscribed_at = monotonic()
             await asyncio.sleep(self._settings.resubscribe_after_seconds)
             if self._is_up:
                 return
@@ -263,13 +271,18 @@ class SupervisedConnection:
         self._hear()
         if self._dialect.is_heartbeat(data):
             return
-        if self._is_subscribed and not self._is_up:
+        if self._is_subscribed and not self._is_up and self._flows(data):
             self._tries = 0
             self._told = None
             self._set_up(is_up=True)
             self._inbox.put(LinkUp(self._number, self._heard_at, "data flows"))
             self._log.info("feed_up", at=self._heard_at)
         self._inbox.put(BinaryFrame(self._number, self._heard_at, data))
+
+    def _flows(self, data: bytes) -> bool:
+        """Whether everything is observed from this frame on: the broker has come to our last subscription."""
+        waited = monotonic() - self._subscribed_at
+        return self._dialect.proves_flow(data) or waited >= self._settings.flow_proof_seconds
 
     def _hear(self) -> None:
         self._heard = monotonic()

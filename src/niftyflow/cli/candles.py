@@ -140,7 +140,8 @@ async def _nothing_stored(store: MarketStore, view: View) -> typer.Exit:
             f"{to_ist(int(newest.time[0])):%Y-%m-%d %H:%M} IST"
         )
     others = sorted(await store.count_candles(stored, 0, EVER))
-    few = f"; stored are {len(others)} others, such as {', '.join(others[:3])}" if others else ""
+    more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""  # noqa: PLR2004
+    few = f"; stored are those of {', '.join(others[:3])}{more}" if others else ""
     return _nothing(f"no {view.interval.value} candles of {view.key} are stored{few}; {MAKERS}")
 
 

@@ -136,7 +136,8 @@ def in_order(rows: CandleRows, options: ImportOptions) -> None:
         )
     elif len(wrong):
         rows.stated.append(f"sorted: {len(wrong):,} rows were earlier than a row before them")
-    rows.keep(np.lexsort((rows.time, rows.code)))
+    if len(wrong) or (np.diff(rows.code) < 0).any():  # else it is so already, and a copy costs memory
+        rows.keep(np.lexsort((rows.time, rows.code)))
     again = np.flatnonzero((np.diff(rows.time) == 0) & (np.diff(rows.code) == 0)) + 1
     if not len(again):
         return

@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aiosqlite
-from sqlalchemy import AsyncAdaptedQueuePool, Connection, event, inspect, text
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, event, inspect, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Misconfigured, NiftyflowError, Refused, Unavailable
@@ -127,26 +128,27 @@ class SqliteDatabase:
             raise Unavailable(self.path.name, "every reading connection stayed busy") from error
 
     def _engine(self, mode: str, *, readers: int) -> AsyncEngine:
-        async def connect() -> aiosqlite.Connection:
-            connection = await aiosqlite.connect(
-                f"{self.path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS
-            )
-            try:
-                for pragma in _pragmas(writes=readers == 0):
-                    await connection.execute(pragma)
-            except aiosqlite.Error:
-                await connection.close()
-                raise
-            return connection
-
+        file = URL.create("sqlite+aiosqlite", database=self.path.as_uri(), query={"mode": mode, "uri": "true"})
         engine = create_async_engine(
-            "sqlite+aiosqlite://",
-            async_creator=connect,
+            file,
+            connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS},
             poolclass=AsyncAdaptedQueuePool,
             pool_size=max(readers, 1),
             max_overflow=0,
             pool_timeout=BUSY_TIMEOUT_SECONDS,
         )
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def _set_up(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+            cursor = connection.cursor()
+            try:
+                for pragma in _pragmas(writes=readers == 0):
+                    cursor.execute(pragma)
+            except BaseException:
+                connection.close()
+                raise
+            cursor.close()
+
         # IMMEDIATE takes the write lock at the start, where waiting for it is possible, and not half-way.
         begin = "BEGIN" if readers else "BEGIN IMMEDIATE"
 

@@ -11,6 +11,8 @@ import pytest
 from niftyflow.model import LeaseHeld
 from niftyflow.storage import Leases
 
+OTHERS = ("a-b", "b", "a%252Fb", "a%2fb", "x" * 499)
+
 
 async def test_a_lease_has_one_owner_and_says_who(lease_handles: Callable[[], Leases]):
     """Asked for again, by the same or another handle, it is refused with the holder named."""
@@ -52,7 +54,14 @@ async def test_any_name_is_a_lease_of_its_own(lease_handles: Callable[[], Leases
     """Slashes, dots and length do not lead names together or out of the folder."""
     leases = lease_handles()
     lease = await leases.acquire(name)
-    others = [await leases.acquire(other) for other in ("a-b", "b", "x" * 499)]
+    others = [await leases.acquire(other) for other in OTHERS]
     assert (lease.name, {other.fence for other in others}) == (name, {1})
     with pytest.raises(LeaseHeld):
         await leases.acquire(name)
+
+
+async def test_names_that_look_alike_when_encoded_are_two_leases(lease_handles: Callable[[], Leases]):
+    """The encoding has no two names with one result."""
+    leases = lease_handles()
+    taken = [await leases.acquire(name) for name in ("a/b", "a%2Fb", "A/b", "a/b ")]
+    assert [lease.fence for lease in taken] == [1, 1, 1, 1]

@@ -39,12 +39,14 @@ async def test_a_killed_writer_leaves_each_batch_whole_or_absent(
     said: list[int] = []
     for attempt in range(2):
         writer = await start_writer(market_engine, tmp_path, first_minute=attempt * 1_000_000)
-        async with asyncio.timeout(60):
-            said += [int(await writer.stdout.readline()) for _ in range(3)]
-            await asyncio.sleep(random.uniform(0, 0.1))
+        try:
+            async with asyncio.timeout(60):
+                said += [int(await writer.stdout.readline()) for _ in range(3)]
+                await asyncio.sleep(random.uniform(0, 0.1))
+        finally:
             writer.send_signal(signal.SIGKILL)
-            said += [int(line) for line in (await writer.stdout.read()).split()]
-            await writer.wait()
+            rest, _ = await writer.communicate()
+        said += [int(line) for line in rest.split()]
     store = market_handles()
     await store.open()
     counted = await store.count_candles(Interval.M1, *ALWAYS)

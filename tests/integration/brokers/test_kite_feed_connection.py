@@ -379,6 +379,9 @@ async def test_an_address_in_the_open_ends_the_connection_with_a_reason() -> Non
         def is_heartbeat(self, frame: bytes) -> bool:
             return not frame
 
+        def proves_flow(self, frame: bytes) -> bool:
+            return bool(frame)
+
     inbox = Inbox(1 << 20)
     with pytest.raises(Misconfigured, match="wss://"):
         await SupervisedConnection(0, Careless(), ConnectionSettings(), WallClock(), inbox).run()

@@ -37,7 +37,7 @@ async def refusal_of(path: Path, store: MarketStore, options: ImportOptions = PL
 
 
 BAD_CELLS = {
-    "open,9999-99-99 09:16:00": ("time", "2016-08-16 9:77", "does not read like '2016-08-16 09:15:00'"),
+    "time impossible": ("time", "2016-08-16 9:77", "does not read like '2016-08-16 09:15:00'"),
     "time empty": ("time", "", "column time is empty"),
     "time of another form": ("time", "16/08/2016 09:17", "column time is '16/08/2016 09:17'"),
     "time in 1970": ("time", "1970-01-01 05:30:00", "no candle is from before 1990"),
@@ -118,7 +118,7 @@ async def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, store: Ma
 BROKEN_FILES = {
     "empty.csv": (b"", "it is empty"),
     "header.csv": (HEADER.encode() + b"\n", "it has no rows"),
-    "ragged.csv": (f"{HEADER}\n{minute_row(0)}\n{minute_row(1)},7,8\n".encode(), "line 3 has 9 values, but line 1 names 7"),
+    "ragged.csv": (f"{HEADER}\n{minute_row(0)}\n{minute_row(1)},7,8\n".encode(), "line 3 has 9 values, but line 1"),
     "latin.csv": (f"{HEADER}\n{minute_row(0)}\n".encode() + b"\xe9,\xff\n", "line 3 is not UTF-8 text"),
     "no.parquet": (b"open,high\n1,2\n", "it cannot be read as Parquet"),
     "cut.csv.gz": (gzip.compress(b"x" * 10_000)[:20], "it cannot be read"),

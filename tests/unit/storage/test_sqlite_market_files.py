@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 import stat
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -314,3 +315,28 @@ async def test_reads_go_by_the_key_and_scan_no_table(store: SqliteMarketStore, q
     touching = [step for step in steps if "candle" in step or "following" in step or "within_span" in step]
     assert touching
     assert all(step.startswith("SEARCH") and "INDEX" in step for step in touching), steps
+
+
+ABANDON = """
+import asyncio, pathlib, sys
+from niftyflow.storage.sqlite_market import SqliteMarketStore
+async def main():
+    store = SqliteMarketStore(pathlib.Path(sys.argv[1]))
+    await store.open()
+    await store.ping()
+asyncio.run(main())
+"""
+
+
+async def test_a_process_that_forgets_to_close_ends_all_the_same(tmp_path: Path):
+    """The connections' threads do not keep a program alive that crashed."""
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ABANDON, str(tmp_path / "a %23 name?.db"), stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with asyncio.timeout(30):
+            assert await program.wait() == 0
+    finally:
+        if program.returncode is None:
+            program.kill()
+    assert (tmp_path / "a %23 name?.db").exists()

@@ -23,6 +23,9 @@ from niftyflow.brokers.port import FeedEvent
 from niftyflow.kit.clock import Clock
 from niftyflow.model import Instrument, Refused
 
+FULL_LENGTHS = (184, 32)
+"""Bytes of a full packet, of an instrument and of an index."""
+
 Credentials = Callable[[], Awaitable[SecretStr]]
 """Returns the access token of this moment; raises `Retryable` while there is none."""
 
@@ -36,6 +39,8 @@ class KiteDialect:
         self.source = source
         self._settings = settings
         self._credentials = credentials
+        last = int(tokens[-1]).to_bytes(4, "big")
+        self._last_packets = [length.to_bytes(2, "big") + last for length in FULL_LENGTHS]
         size = settings.subscribe_chunk
         chunks = [tokens[start : start + size] for start in range(0, len(tokens), size)]
         self._opening = [
@@ -55,6 +60,10 @@ class KiteDialect:
     def is_heartbeat(self, frame: bytes) -> bool:
         """Whether the frame is Kite's one byte a second."""
         return is_heartbeat(frame)
+
+    def proves_flow(self, frame: bytes) -> bool:
+        """Whether a packet of the last token in full mode is in the frame: its mode message was the last we sent."""
+        return any(packet in frame for packet in self._last_packets)
 
 
 class KiteFeed:

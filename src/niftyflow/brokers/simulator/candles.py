@@ -100,7 +100,7 @@ def trades_of(candles: NDArray[np.void], is_index: NDArray[np.bool_]) -> Events:
     is_flat = (rows["high"] == rows["low"]) & (rows["open"] == previous)
     before = np.cumsum(rows["volume"]) - rows["volume"]
     before -= np.repeat(before[is_first], np.diff(np.append(np.flatnonzero(is_first), len(rows))))
-    has_trades = ~is_flat | (rows["volume"] > 0) | is_first | is_index[rows["instrument"]]
+    has_trades = ~is_flat | (rows["volume"] > 0) | is_index[rows["instrument"]]
     rows, before = rows[has_trades], before[has_trades]
 
     events = np.zeros((len(rows), 4), dtype=EVENT)

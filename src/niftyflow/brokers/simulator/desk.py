@@ -106,6 +106,7 @@ class Desk:
         server = self._server
         wanted = msgspec.json.decode(body, type=_Seek).time
         server.playback.seek(moment_in(wanted, server.playback.session))
+        server.clients.write_snapshots()
         server.changed()
 
     def _speed(self, body: bytes) -> None:
