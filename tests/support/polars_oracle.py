@@ -20,9 +20,7 @@ def with_arrival(ticks: pl.DataFrame) -> pl.DataFrame:
     return (
         ticks.sort("symbol", "seq")
         .with_columns(of_day.alias("of_day"))
-        .with_columns(
-            pl.when("of_day").then("timestamp").cum_max().forward_fill().over("symbol").alias("arrival")
-        )
+        .with_columns(pl.when("of_day").then("timestamp").cum_max().forward_fill().over("symbol").alias("arrival"))
     )
 
 

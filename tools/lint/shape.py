@@ -63,9 +63,15 @@ def hollow_tests(source: Source) -> Iterator[Violation]:
                 yield Violation(node.lineno, f"{node.name} asserts nothing, so it cannot fail")
     for call, name in calls(tree):
         target = call.args[0] if call.args else None
-        ours = isinstance(target, ast.Constant) and str(target.value).startswith("niftyflow")
-        if ours and name.endswith((".patch", "monkeypatch.setattr")):
+        if name.endswith((".patch", "monkeypatch.setattr")) and _is_our_code(target):
             yield Violation(call.lineno, "replaces our own code: use a second real implementation of the port")
+
+
+def _is_our_code(target: ast.expr | None) -> bool:
+    """Return whether a patch's target is ours and no constant: a limit may be shortened for a test."""
+    if not isinstance(target, ast.Constant) or not str(target.value).startswith("niftyflow."):
+        return False
+    return not str(target.value).rpartition(".")[2].isupper()
 
 
 def _asserts(test: ast.AST) -> bool:

@@ -47,7 +47,7 @@ def sim(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
-            help="The generated session's trading day [2026-01-05]; of a file, play that day only.",
+            help="The generated session's trading day (2026-01-05); of a file, play that day only.",
         ),
     ] = None,
     symbols: Annotated[int, typer.Option(help="Shares in the generated session; the index comes on top.")] = 50,
@@ -57,10 +57,11 @@ def sim(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535)] = DEFAULT_PORT,
     wait: Annotated[
-        bool | None, typer.Option("--wait/--no-wait", help="Start when the first client has subscribed [at max speed].")
+        bool | None,
+        typer.Option("--wait/--no-wait", help="Start when the first client has subscribed (default at max speed)."),
     ] = None,
     ts_label: Annotated[
-        TimeLabel | None, typer.Option(help="Whether candle times are starts or ends [by column: ts, ts_end].")
+        TimeLabel | None, typer.Option(help="Whether candle times are starts or ends (else a column ts_end says so).")
     ] = None,
     start_at: Annotated[
         str | None, typer.Option(help="Begin at this Indian time, HH:MM[:SS].", metavar="HH:MM")

@@ -33,6 +33,7 @@ DAY_MS = 86_400_000
 PRICES = ("open", "high", "low", "close")
 _FIRST_TIME, _LAST_TIME = 631_132_200_000, 4_102_424_400_000  # 1990 to 2100, IST
 _LARGEST = 2.0**53
+_SPACING_ROWS = 200_000
 _VWAP_TOLERANCE = 0.01
 
 
@@ -295,6 +296,7 @@ def _interval(
         if times.is_date and options.interval is not Interval.D1:
             raise source.refusal(f"column {times.columns[0]} holds dates: these are no {options.interval} candles")
         return options.interval, "as asked"
+    code, time = code[:_SPACING_ROWS], time[:_SPACING_ROWS]
     order = np.lexsort((time, code))
     apart = np.diff(time[order])[np.diff(code[order]) == 0]
     apart = apart[apart > 0]

@@ -206,7 +206,7 @@ def _compare_part(file: CheckedFile, part: NDArray[np.int64], there: CandleBatch
     for name in file.known_values:
         different |= rows.values[name][part] != getattr(there, name)[place]
     compared.is_unchanged[part[~different]] = True
-    compared.revision[part[different]] = there.revision[place[different]]
+    compared.revision[part[different]] = there.revision[place[different]] + 1
     compared.different += int(different.sum())
     if different.any() and not compared.first:
         index, stored = int(part[different][0]), int(place[different][0])

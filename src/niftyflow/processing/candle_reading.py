@@ -91,12 +91,10 @@ async def _built(
     """Build from the minutes of whole days, so that no candle at an edge of the span is built from a part."""
     begins = day_start(ist_day(since))
     ends = until if until >= day_start(FAR_DAY) else day_start(ist_day(until - 1)) + DAY_MS
-    # the oldest candle of what a limit reads may lack minutes, and those after `until` are left out afterwards
+    # one candle more than asked, as the oldest may lack minutes; and a day more, for what `until` cuts off afterwards
     limit = None if last is None else (last + 1) * (interval.minutes or LONGEST_DAY) + LONGEST_DAY
     minutes = await store.candles(key, Interval.M1, begins, ends, limit)
-    built = higher(minutes, await instrument_of(store, key, int(minutes.time[-1]) if len(minutes) else until), interval)
-    is_cut = limit is not None and len(minutes) == limit
-    return built.take(slice(1, None)) if is_cut else built
+    return higher(minutes, await instrument_of(store, key, int(minutes.time[-1]) if len(minutes) else until), interval)
 
 
 def _joined(stored: CandleBatch, built: CandleBatch) -> CandleBatch:

@@ -188,6 +188,13 @@ async def test_missing_minutes_are_counted_and_refused_until_gaps_are_allowed(tm
     assert any(line.startswith("4 session minutes") for line in checked.stated)
 
 
+async def test_one_instrument_that_begins_later_than_another_is_no_gap(tmp_path: Path, store: MarketStore):
+    """Neighbours are rows of one instrument."""
+    rows = [*minute_rows(3, "TCS"), *minute_rows(9, "INFY")[6:]]
+    checked = await check_file(write_csv(tmp_path / "later.csv", rows), PLAIN, store)
+    assert len(checked.rows) == 6
+
+
 async def test_a_missing_day_is_a_gap_and_a_holiday_is_none(tmp_path: Path, store: MarketStore):
     """2016-08-20 and -21 are a weekend."""
     checked = await check_file(write_csv(tmp_path / "days.csv", day_rows()), PLAIN, store)

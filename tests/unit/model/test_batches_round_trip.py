@@ -103,12 +103,23 @@ def test_batches_are_equal_by_their_records() -> None:
 
 
 def test_columns_are_contiguous_arrays_of_the_declared_types() -> None:
-    """Kernels may rely on the type and the layout of each column."""
+    """Kernels may rely on the type and the layout of each column, also of a part of a batch."""
     for batch in (TickBatch.from_records([a_tick()] * 3), CandleBatch.from_records([a_candle()] * 3)):
-        for field, column in batch.take(slice(None, None, 2)).columns().items():
-            assert column.dtype == batch.COLUMNS[field]
-            assert column.flags.c_contiguous
-            assert len(column) == 2
+        for part in (batch, batch.take(slice(1, None)), batch.take(np.array([True, True, False]))):
+            for field, column in part.columns().items():
+                assert column.dtype == batch.COLUMNS[field]
+                assert column.flags.c_contiguous
+                assert len(column) == len(part)
+
+
+def test_replaced_columns_take_the_place_of_the_old_ones() -> None:
+    """The rest is the same, and the batch it came from is not touched."""
+    batch = CandleBatch.from_records([a_candle(), a_candle()])
+    other = batch.replace(revision=np.array([1, 2], dtype=np.int32))
+    assert [candle.revision for candle in other.to_records()] == [1, 2]
+    assert [candle.revision for candle in batch.to_records()] == [0, 0]
+    assert other.names is batch.names
+    assert other.interval is batch.interval
 
 
 def test_columns_of_different_lengths_are_refused() -> None:

@@ -72,7 +72,10 @@ class Store:
                 time = int(batch.time[row])
                 symbol = key.partition(":")[2]
                 if since <= time < until and time >= newest.get(symbol, (0,))[0]:
-                    newest[symbol] = (time, *(getattr(batch, of)[row].item() for of in ("close", "day_volume", "traded_at")))
+                    newest[symbol] = (
+                        time,
+                        *(getattr(batch, of)[row].item() for of in ("close", "day_volume", "traded_at")),
+                    )
         if not newest:
             return None
         names = NameTable(Name(f"NSE:{symbol}") for symbol in newest)

@@ -104,7 +104,8 @@ class ReplayFeed:
         packets = self._maker.packets(events, self._modes[events["instrument"]])
         data, places = encode_spaced(packets, np.array(starts, dtype=np.int64), 0)
         frames = [data[since:until].tobytes() for since, until in pairwise(places.tolist())]
-        received = events["arrival"][np.array(starts[1:], dtype=np.int64) - 1] if frames else []
+        arrival = events["arrival"]
+        received = [int(arrival[after - 1]) for after in starts[1:]]
         decoded = decode_ticks(frames, received, index)
         if decoded.damage or len(decoded.batch) != len(events):
             raise Broken("the wire did not give back every tick of the tape")

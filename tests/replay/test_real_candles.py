@@ -1,0 +1,38 @@
+"""Ninety instruments, eighteen sessions: candles out as trades over a real socket, and back as the same candles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from support.commands import simulator, start
+from support.data import shared_data
+from support.recorded import stored
+from support.replays import outcome
+
+from niftyflow.brokers.simulator.files import open_source
+from niftyflow.runtime.workspace import Workspace
+
+pytestmark = [pytest.mark.data, pytest.mark.timeout(900)]
+
+FIELDS = ["symbol", "time", "open", "high", "low", "close", "volume"]
+
+
+async def test_every_candle_of_eighteen_sessions_comes_back_equal(tmp_path: Path) -> None:
+    """Flat minutes and indices without volume included; the simulator is a process of its own."""
+    path = shared_data("bars_1m_equity_2016/bars.parquet")
+    workspace = Workspace(tmp_path / "workspace")
+    log = tmp_path / "up.log"
+    with simulator(str(path), "--speed", "max", log=tmp_path / "sim.log") as url:
+        up = start("--workspace", str(workspace.path), "up", "--url", url, log=log)
+        up.communicate(timeout=800)
+        assert up.returncode == 0, log.read_text()[-3000:]
+    left = await outcome(workspace, list(open_source(path).instruments))
+    sent = pl.read_parquet(path).with_columns(time=pl.col("ts").dt.epoch("ms")).select(FIELDS).sort("symbol", "time")
+    got = stored(left)
+    assert_frame_equal(got.select(FIELDS), sent, check_dtypes=False)
+    assert not got["incomplete"].any()
+    assert left.letters == []
+    assert left.repairs == []
