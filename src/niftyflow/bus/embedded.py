@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from niftyflow.bus.codec import Decoder
 from niftyflow.bus.embedded_file import LogFile
-from niftyflow.bus.embedded_groups import GroupMember
+from niftyflow.bus.embedded_groups import GroupMember, committed_by
 from niftyflow.bus.embedded_log import TopicLog
 from niftyflow.bus.embedded_recent import Recent, batch_from
 from niftyflow.bus.port import Assignment, Batch, Body, Position, Start, Topic, UnreadableRecord, count_of
@@ -139,6 +139,15 @@ class EmbeddedBus:
         """Return the next offset of the one partition."""
         topic_log = self._log(topic)
         return {0: await self._run(lambda: topic_log.ask(LogFile.end))}
+
+    async def behind(self, topic: str, group: str) -> int:
+        """Return how many records lie behind a group's commit, whether it runs or not.
+
+        Raises:
+            Unavailable: the disk.
+        """
+        topic_log = self._log(topic)
+        return await self._run(lambda: _behind(topic_log, self._folder / "groups", group))
 
     async def last_watermark(self, topic: str, partition: int) -> Watermark | None:
         """Return the last watermark, or None when there is none."""
@@ -298,6 +307,12 @@ def _begin(topic_log: TopicLog, member: GroupMember | None, start: Start) -> int
     if begin != committed:
         _report_expired(topic_log.topic.name, committed, begin)
     return begin
+
+
+def _behind(topic_log: TopicLog, groups: Path, group: str) -> int:
+    oldest, end = topic_log.ask(LogFile.oldest), topic_log.ask(LogFile.end)
+    committed = committed_by(groups, group, topic_log.topic.name, topic_log.identity)
+    return end - min(max(oldest if committed is None else committed, oldest), end)
 
 
 def _report_expired(topic: str, position: int, goes_on_at: int) -> None:

@@ -94,6 +94,23 @@ class GroupMember:
                 raise Unavailable(self._service, str(error)) from error
 
 
+def committed_by(folder: Path, group: str, topic: str, log: str) -> int | None:
+    """Return the offset that a group has committed, without becoming its member; None when there is none.
+
+    Raises:
+        Unavailable: the disk.
+    """
+    path = folder / f"{group}.db"
+    if not path.exists():
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as file:
+            row = file.execute("SELECT next FROM offsets WHERE topic = ? AND log = ?", (topic, log)).fetchone()
+    except sqlite3.Error as error:
+        raise Unavailable(f"group {group}", str(error)) from error
+    return int(row[0]) if row else None
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from niftyflow.cli.context import run, settings_of, state_of
 from niftyflow.cli.replay import play
+from niftyflow.model import LeaseHeld
 from niftyflow.runtime.workspace import Workspace
 
 DEMO_DAY = (2026, 11, 20)
@@ -22,7 +24,7 @@ def demo(
 ) -> None:
     """Watch a generated Nifty 50 session become candles; Ctrl-C stops it. Made anew in a workspace of its own."""
     workspace = Workspace(state_of(context).workspace.path / "demo")
-    shutil.rmtree(workspace.path, ignore_errors=True)
+    run(_clear(workspace))
     settings = settings_of(workspace, {}, quiet=True)
     from datetime import datetime  # noqa: PLC0415
 
@@ -34,3 +36,11 @@ def demo(
     tape = SyntheticSession(trading_parts(day), seed=seed)
     run(play(workspace, settings, tape, parse_speed(speed), "niftyflow demo, generated session", source="synthetic"))
     typer.echo(f"look closer: niftyflow --workspace {workspace.path} candles RELIANCE --last 20")
+
+
+async def _clear(workspace: Workspace) -> None:
+    from niftyflow.runtime.status import TOPIC, holder  # noqa: PLC0415 - heavy
+
+    if running := await holder(workspace):
+        raise LeaseHeld(f"{TOPIC} of {workspace.path}", running)
+    await asyncio.to_thread(shutil.rmtree, workspace.path, ignore_errors=True)

@@ -16,14 +16,15 @@ from niftyflow.kit.clock import to_ist
 dlq = typer.Typer(no_args_is_help=True, help="Records that were not taken: look, send again, drop.")
 
 NOTHING_FOUND = 3
-Offsets = Annotated[list[int], typer.Argument(help="Numbers from `dlq list`.", show_default=False)]
+Offsets = Annotated[list[int] | None, typer.Argument(help="Numbers from `dlq list`.", show_default=False)]
+Every = Annotated[bool, typer.Option("--all", help="All that wait.")]
 
 
 @dlq.command("list")
 def list_letters(
     context: typer.Context,
     *,
-    most: Annotated[int, typer.Option("--most", help="Show at most so many, the newest.")] = 50,
+    most: Annotated[int, typer.Option("--most", min=1, help="Show at most so many, the newest.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List the dead letters that wait."""
@@ -37,15 +38,15 @@ def show(context: typer.Context, number: Annotated[int, typer.Argument(help="Num
 
 
 @dlq.command()
-def replay(context: typer.Context, numbers: Offsets, *, every: Annotated[bool, typer.Option("--all")] = False) -> None:
+def replay(context: typer.Context, numbers: Offsets = None, *, every: Every = False) -> None:
     """Send dead letters again; the candle rules decide as for any late tick."""
-    run(_settle(context, numbers, every=every, how="replay"))
+    run(_settle(context, numbers or [], every=every, how="replay"))
 
 
 @dlq.command()
-def drop(context: typer.Context, numbers: Offsets, *, every: Annotated[bool, typer.Option("--all")] = False) -> None:
+def drop(context: typer.Context, numbers: Offsets = None, *, every: Every = False) -> None:
     """Settle dead letters without sending them again; they stay readable in the log."""
-    run(_settle(context, numbers, every=every, how="drop"))
+    run(_settle(context, numbers or [], every=every, how="drop"))
 
 
 async def _list(context: typer.Context, most: int, *, as_json: bool) -> None:

@@ -27,7 +27,7 @@ def replay(
         str,
         typer.Argument(
             metavar="FILE|DAY",
-            help="Ticks, 1m candles or a recording (CSV or Parquet), or a day (YYYY-MM-DD) that this workspace recorded.",
+            help="Ticks, 1m candles or a recording (CSV or Parquet), or a day (YYYY-MM-DD) recorded here.",
         ),
     ],
     *,
@@ -58,7 +58,7 @@ async def _replay(
     path = Path(name) if day is None else await export_day(workspace, day)
     tape = open_source(path)
     if only_day is not None:
-        tape = OneDay(tape, date.fromisoformat(only_day))
+        tape = OneDay(tape, _parse_day(only_day))
     await play(target, settings, tape, parse_speed(speed), title=f"replay of {name}")
 
 
@@ -110,6 +110,13 @@ def _day_of(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise Misconfigured(f"{text} is neither a file nor a day such as 2026-11-20") from None
+
+
+def _parse_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Misconfigured(f"--date is {text!r}: write a day such as 2026-11-20") from None
 
 
 def _own_folder(workspace: Workspace, name: str) -> Path:

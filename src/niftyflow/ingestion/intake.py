@@ -127,8 +127,8 @@ class Intake:
                 self._bury(taken, ticks, [row for row in range(first, end) if not kept[row]], refused)
             count = len(part)
             taken.ticks += count
-            yield [part.replace(sequence=np.arange(self._sequence, self._sequence + count))] if count else []
             self._sequence += count
+            yield [part.replace(sequence=np.arange(self._sequence - count, self._sequence))] if count else []
 
     def _times(self, events: list[FeedEvent]) -> list[int]:
         """Return the time, ms UTC, at which each batch of ticks is judged."""

@@ -94,6 +94,7 @@ class Ingestion:
         Raises:
             LeaseHeld: another process ingests here.
             Misconfigured: the feed's time is behind what the journal holds.
+            Retryable: stopped while the journal was away; what was in hand is lost.
         """
         held: list[Lease] = []
         try:
@@ -124,10 +125,11 @@ class Ingestion:
             while not self._stopping.is_set() and not intake.has_ended:
                 reading = reading or asyncio.create_task(self._feed.read(), name="feed-read")
                 await asyncio.wait({reading}, timeout=TURN_SECONDS)
+                now = self._clock.now()  # before the journal is waited for: what comes meanwhile is not of this time
                 if reading.done():
                     events, reading = reading.result(), None
-                    await self._keep(intake, intake.take(events, self._clock.now()))
-                await self._keep(intake, intake.tell_time(self._clock.now()))
+                    await self._keep(intake, intake.take(events, now))
+                await self._keep(intake, intake.tell_time(now))
                 self._say(intake)
         finally:
             if reading is not None:
@@ -138,10 +140,10 @@ class Ingestion:
     async def _keep(self, intake: Intake, taken: Taken) -> None:
         """Journal first; then what looks at the latest; then the dead letters."""
         if taken.bodies:
-            await until_it_works(lambda: self._journal.publish(TOPIC, taken.bodies), self._worker)
+            await until_it_works(lambda: self._journal.publish(TOPIC, taken.bodies), self._worker, self._stopping)
         if taken.latest is not None:
             await self._show_latest(taken.latest)
-        await self._letters.put(taken.letters)
+        await until_it_works(lambda: self._letters.put(taken.letters), self._worker, self._stopping)
         for outcome, count in (("journaled", taken.ticks), ("refused", len(taken.letters))):
             if count:
                 metrics.TICKS.labels(intake.source, outcome).inc(count)

@@ -53,4 +53,11 @@ def _says(field: str, column: NDArray[np.generic], rule: str) -> Reason:
 
 
 def _dated(field: str, column: NDArray[np.int64], rule: str, now: NDArray[np.int64]) -> Reason:
-    return lambda row: f"{field} is {to_ist(int(column[row])).isoformat()}: {rule} {to_ist(int(now[row])).isoformat()}"
+    return lambda row: f"{field} is {_spelled(int(column[row]))}: {rule} {_spelled(int(now[row]))}"
+
+
+def _spelled(time: int) -> str:
+    try:
+        return to_ist(time).isoformat()
+    except (OverflowError, ValueError, OSError):  # beyond any calendar
+        return f"{time} ms"

@@ -20,20 +20,19 @@ from numba import njit
 
 MINUTE_MS = 60_000
 
-# fields of a cell
-MINUTE, OPEN, HIGH, LOW, CLOSE = 0, 1, 2, 3, 4
-OPEN_TIME, OPEN_SEQUENCE, CLOSE_TIME, CLOSE_SEQUENCE = 5, 6, 7, 8
-OWN_MAXIMUM, OPEN_VOLUME, FIRST_VOLUME, FIRST_PRICE = 9, 10, 11, 12
-TURNOVER, WEIGHT, PRICE_SUM, TRADES, INTEREST = 13, 14, 15, 16, 17
+# fields of a cell: what every tick touches stands in its first two cache lines
+MINUTE, TRADES, HIGH, LOW, CLOSE, CLOSE_TIME, CLOSE_SEQUENCE, OWN_MAXIMUM = 0, 1, 2, 3, 4, 5, 6, 7
+TURNOVER, WEIGHT, PRICE_SUM, INTEREST, OPEN, OPEN_TIME, OPEN_SEQUENCE, OPEN_VOLUME = 8, 9, 10, 11, 12, 13, 14, 15
+FIRST_VOLUME, FIRST_PRICE = 16, 17
 # what was last told of the minute
 REVISION, TOLD_OPEN, TOLD_HIGH, TOLD_LOW, TOLD_CLOSE = 18, 19, 20, 21, 22
 TOLD_VOLUME, TOLD_TRADES, TOLD_VWAP, TOLD_DAY_VOLUME, TOLD_INCOMPLETE, TOLD_INTEREST = 23, 24, 25, 26, 27, 28
-FIELDS = 29
+FIELDS = 32
 
 # fields of a base
 BASE_VOLUME, BASE_KNOWN, BASE_PRICE, BASE_PRICE_TIME, BASE_TRADED, BASE_INTEREST, BASE_STORED = 0, 1, 2, 3, 4, 5, 6
-NOTED, NOTED_VOLUME, NOTED_PRICE = 7, 8, 9
-BASE = 10
+NOTED, NOTED_VOLUME, NOTED_PRICE, BASE_THROUGH = 7, 8, 9, 10
+BASE = 11
 
 # what became of a tick
 TRADED, REPEATED, QUOTED, EARLIER, LATE, AHEAD = 0, 1, 2, 3, 4, 5
@@ -47,12 +46,12 @@ ROW = 14
 
 @njit(cache=True)
 def fold_trades(
-    start, slot, ltp, day_volume, traded_at, sequence, interest, day_start, day_end, oldest, closed,
+    start, offset, slot, ltp, day_volume, traded_at, sequence, interest, day_start, day_end, oldest, closed,
     cells, seconds, base, dirty, outcome, counts, newest,
 ):  # fmt: skip
     """Fold ticks from row `start` on; return the first row whose minute needs a longer ring, or the number of rows.
 
-    `day_start` and `day_end` bound the day in ms UTC. `outcome` (uint8 a row) tells what became of each tick: a trade
+    `offset` is that of row 0 in the log: what a stored base has taken in already is not taken in again. `day_start` and `day_end` bound the day in ms UTC. `outcome` (uint8 a row) tells what became of each tick: a trade
     taken in, a repeat, a quote whose last trade is of an earlier day (so that today's volume is known to be 0), a
     trade before the ring, the same of a symbol already told (late: its minute needs repair), or one after the day.
     `dirty` marks slots whose closed minutes changed. `counts` adds up the outcomes; `newest[0]` keeps
@@ -76,7 +75,7 @@ def fold_trades(
         minute = at // MINUTE_MS
         newest[0] = max(newest[0], minute)
         if minute < oldest:
-            if _repeats_base(base, s, volume, at):
+            if offset + row < base[s, BASE_THROUGH] or _repeats_base(base, s, volume, at):
                 outcome[row] = REPEATED
                 counts[REPEATED] += 1
                 continue
@@ -116,10 +115,7 @@ def _repeats_base(base, s, volume, at):
 
 @njit(cache=True)
 def _learn_base(base, s, volume, price, at, interest):
-    # within one second the later trade is the one with more volume; a stored base has no sequence to tell by
-    last = base[s, BASE_PRICE_TIME]
-    is_later = at > last or (at == last and (volume > base[s, BASE_VOLUME] or base[s, BASE_STORED] == 0.0))
-    if is_later or base[s, BASE_TRADED] == 0.0:
+    if at >= base[s, BASE_PRICE_TIME]:
         base[s, BASE_PRICE_TIME] = at
         base[s, BASE_PRICE] = price
         base[s, BASE_INTEREST] = interest
@@ -181,7 +177,8 @@ def settle(
     `every_slot` walks all of the first `slots` slots (a minute is closing), otherwise only the dirty ones. `session`
     is the index into `masks` (uint8[classes, 1440], by minute of the day that begins at `day_start`) of each slot;
     `unobserved` (uint8[R]) marks minutes in which the feed was away. Minutes before `first_told` are never told.
-    A candle that differs from what was told is told again with the next revision. When a minute closes without a
+    A candle that differs from what was told is told again with the next revision; revision 0 is what was told when
+    the minute closed, so that a candle which only a late trade brings begins with 1. When a minute closes without a
     candle for a slot and what is known of the slot has changed, a row with revision -1 notes volume and last price (0
     when it has not traded), so that a restart knows them too.
     """
@@ -204,7 +201,7 @@ def settle(
                 if cells[s, r, MINUTE] != minute:
                     clear_cell(cells, seconds, s, r, minute)
                 _candle_of(cells[s, r], has_trades, volume, known, price, interest, unobserved[r] != 0, told[rows])
-                if _is_news(cells[s, r], told[rows]):
+                if _is_news(cells[s, r], every_slot and minute == until, told[rows]):
                     told[rows, ROW_SLOT] = s
                     told[rows, ROW_MINUTE] = minute
                     told[rows, ROW_TRADED_AT] = cells[s, r, CLOSE_TIME] if has_trades else price_time
@@ -267,7 +264,7 @@ def _candle_of(cell, has_trades, volume, known, price, interest, was_unobserved,
 
 
 @njit(cache=True)
-def _is_news(cell, row):
+def _is_news(cell, in_time, row):
     if (
         cell[REVISION] >= 0.0
         and cell[TOLD_OPEN] == row[ROW_OPEN]
@@ -283,6 +280,8 @@ def _is_news(cell, row):
     ):
         return False
     cell[REVISION] += 1.0
+    if cell[REVISION] == 0.0 and not in_time:
+        cell[REVISION] = 1.0
     row[ROW_REVISION] = cell[REVISION]
     cell[TOLD_OPEN], cell[TOLD_HIGH] = row[ROW_OPEN], row[ROW_HIGH]
     cell[TOLD_LOW], cell[TOLD_CLOSE] = row[ROW_LOW], row[ROW_CLOSE]
@@ -335,4 +334,5 @@ def empty_cells(slots: int, ring: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     """Return (cells, seconds, base, dirty) for `slots` symbols and `ring` minutes, none of them begun."""
     cells = np.zeros((slots, ring, FIELDS))
     cells[:, :, MINUTE] = -1.0
-    return cells, np.full((slots, ring, 60), -1, np.int64), np.zeros((slots, BASE)), np.zeros(slots, np.uint8)
+    seconds = np.empty((slots, ring, 60), np.int64)  # cleared with its cell, when a minute begins
+    return cells, seconds, np.zeros((slots, BASE)), np.zeros(slots, np.uint8)

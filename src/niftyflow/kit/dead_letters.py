@@ -1,19 +1,23 @@
-"""Where records go that cannot be taken: a dead-letter topic, or a local fsynced file while the bus is away."""
+"""Where records go that cannot be taken: a dead-letter topic, or a local fsynced file while the bus is away.
+
+A letter that was put is on the disk or on the bus; one that was on its way when the process died may come twice.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import msgspec
 
 from niftyflow.kit import metrics
 from niftyflow.kit.log import get_logger
-from niftyflow.model import DeadLetter, Retryable
+from niftyflow.model import DeadLetter, Retryable, Unavailable
 
 log = get_logger(__name__)
 
@@ -35,41 +39,77 @@ class DeadLetters:
     def __init__(self, bus: Publisher, folder: Path) -> None:
         self._bus = bus
         self._file = folder / FILE
+        self._turns = asyncio.Lock()
 
     async def put(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep the letters; when the bus is away they go to the local file first and follow later."""
-        if not letters:
-            return
-        by_topic: dict[str, list[DeadLetter]] = defaultdict(list)
-        for letter in letters:
-            by_topic[letter.topic].append(letter)
-        for topic, some in by_topic.items():
+        """Keep the letters; when the bus is away they go to the local file first and follow later.
+
+        Raises:
+            Unavailable: neither the bus nor the local file takes them.
+        """
+        for topic, some in _by_topic(letters).items():
+            await self._keep(topic, some)
             log.warning("dead_lettered", topic=topic, count=len(some), error=some[0].error, record=some[0].record[:300])
             metrics.DEAD_LETTERS.labels(topic).inc(len(some))
-            try:
-                await self._bus.publish(PREFIX + topic, [tuple(some)])
-            except Retryable as error:
-                log.warning("dead_letters_kept_locally", file=str(self._file), reason=str(error))
-                await asyncio.to_thread(self._append, some)
-            else:
-                await self.drain()
 
     async def drain(self) -> int:
-        """Send what the local file holds, and remove the file; return how many letters it held."""
-        if not self._file.exists():
+        """Send what the local file holds, and empty it; return how many letters that were.
+
+        While the bus is away, or while another process sends them, they stay where they are.
+        """
+        if not self._file.exists() or not self._file.stat().st_size:
             return 0
-        lines = (await asyncio.to_thread(self._file.read_bytes)).splitlines()
-        letters = [msgspec.json.decode(line, type=DeadLetter) for line in lines]
+        async with self._turns:
+            with self._file.open("r+b") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return 0
+                letters = await asyncio.to_thread(_read, file)
+                try:
+                    for topic, some in _by_topic(letters).items():
+                        await self._bus.publish(PREFIX + topic, [tuple(some)])
+                except Retryable:
+                    return 0
+                file.truncate(0)
+                return len(letters)
+
+    async def _keep(self, topic: str, letters: list[DeadLetter]) -> None:
         try:
-            for letter in letters:
-                await self._bus.publish(PREFIX + letter.topic, [(letter,)])
-        except Retryable:
-            return 0
-        self._file.unlink()
-        return len(letters)
+            await self._bus.publish(PREFIX + topic, [tuple(letters)])
+        except Retryable as error:
+            log.warning("dead_letters_kept_locally", file=str(self._file), reason=str(error))
+            async with self._turns:
+                await asyncio.to_thread(self._append, letters)
+        else:
+            await self.drain()
 
     def _append(self, letters: Sequence[DeadLetter]) -> None:
-        with self._file.open("ab") as file:
-            file.writelines(msgspec.json.encode(letter) + b"\n" for letter in letters)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._file.open("a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                size = file.seek(0, os.SEEK_END)
+                if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
+                    file.write(b"\n")  # a process died in the middle of a letter; it will put that one again
+                file.writelines(msgspec.json.encode(letter) + b"\n" for letter in letters)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise Unavailable(str(self._file), error.strerror or str(error)) from error
+
+
+def _by_topic(letters: Iterable[DeadLetter]) -> dict[str, list[DeadLetter]]:
+    by_topic: dict[str, list[DeadLetter]] = defaultdict(list)
+    for letter in letters:
+        by_topic[letter.topic].append(letter)
+    return by_topic
+
+
+def _read(file: BinaryIO) -> list[DeadLetter]:
+    letters = []
+    for line in file.read().splitlines():
+        try:
+            letters.append(msgspec.json.decode(line, type=DeadLetter))
+        except msgspec.MsgspecError as error:
+            log.warning("dead_letter_torn", data=line[:300].decode(errors="replace"), reason=str(error))
+    return letters

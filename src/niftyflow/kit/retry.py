@@ -5,6 +5,7 @@ Errors of a record are not waited for; they pass through at once.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -19,15 +20,34 @@ FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 15.0
 
 
-async def until_it_works(operation: Callable[[], Awaitable[T]], worker: Worker) -> T:
+async def until_it_works(
+    operation: Callable[[], Awaitable[T]], worker: Worker, stopping: asyncio.Event | None = None
+) -> T:
     """Await `operation` again and again, with backoff and jitter, while it raises `Retryable`.
 
-    The worker's health says that it waits, and for what. Cancel to give up.
+    The worker's health says that it waits, and for what. Set `stopping`, or cancel, to give up.
+
+    Raises:
+        Retryable: `stopping` was set and the world is still away.
     """
     try:
         return await operation()
     except Retryable as error:
         worker.waits(str(error))
+        away = error
+    trying, giving_up = asyncio.create_task(_again(operation, worker)), asyncio.create_task(_set(stopping))
+    try:
+        await asyncio.wait({trying, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+        if trying.done():
+            return trying.result()
+        raise away
+    finally:
+        trying.cancel()
+        giving_up.cancel()
+        await asyncio.gather(trying, giving_up, return_exceptions=True)
+
+
+async def _again(operation: Callable[[], Awaitable[T]], worker: Worker) -> T:
     attempts = stamina.retry_context(
         on=Retryable,
         attempts=None,
@@ -46,3 +66,7 @@ async def until_it_works(operation: Callable[[], Awaitable[T]], worker: Worker) 
             worker.runs()
             return result
     raise AssertionError  # pragma: no cover - without a bound the loop only ends by returning
+
+
+async def _set(stopping: asyncio.Event | None) -> None:
+    await (asyncio.Event() if stopping is None else stopping).wait()

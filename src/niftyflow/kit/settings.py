@@ -20,6 +20,14 @@ def readable(error: ValidationError, where: str) -> Misconfigured:
         name = ".".join(str(part) for part in detail["loc"])
         if detail["type"] == "extra_forbidden":
             problems.append(f"unknown setting {name}: remove it or correct its name")
+        elif detail["type"] == "model_type":
+            problems.append(f"{name} is a group of settings, not a value")
+        elif _is_secret(name):
+            problems.append(f"setting {name}: {detail['msg'].lower()}")
         else:
             problems.append(f"setting {name} is {detail.get('input')!r}: {detail['msg'].lower()}")
     return Misconfigured(f"{where}: " + "; ".join(problems))
+
+
+def _is_secret(name: str) -> bool:
+    return name.endswith(("key", "token", "secret", "password"))

@@ -153,7 +153,7 @@ class Shell:
     async def assigned(self, partitions: Mapping[int, int]) -> None:
         """Prepare the stage for partitions that came to us."""
         for partition, offset in partitions.items():
-            await until_it_works(lambda p=partition, o=offset: self.stage.assigned(p, o), self._worker)  # type: ignore[misc]
+            await self._until_it_works(lambda p=partition, o=offset: self.stage.assigned(p, o))  # type: ignore[misc]
             self._done[partition] = offset
         log.info("partitions_assigned", stage=self.stage.name, partitions=dict(partitions))
 
@@ -168,7 +168,7 @@ class Shell:
     # -- running ---------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Ask the stage to end after the batch in hand."""
+        """Ask the stage to end after the batch in hand; when it waits for the world, that batch is read again later."""
         self._stopping.set()
 
     def has_done(self, ends: Mapping[int, int]) -> bool:
@@ -179,18 +179,28 @@ class Shell:
         """Read, work and commit until stopped."""
         self._worker.runs()
         try:
-            while not self._stopping.is_set():
-                await self._turn(reader)
+            await self._turns(reader)
             await self._commit(reader)
         finally:
             await reader.close()
             self._worker.stops()
 
+    async def _turns(self, reader: Reader) -> None:
+        try:
+            while not self._stopping.is_set():
+                await self._turn(reader)
+        except Retryable as error:
+            if not self._stopping.is_set():
+                raise
+            log.warning("stopped_while_waiting", stage=self.stage.name, reason=str(error))
+
     async def _turn(self, reader: Reader) -> None:
         try:
             batches = await reader.poll()
         except DecodeError as error:
-            await self._letters.put([self._letter_of_bytes(error)])
+            await self._bury([self._letter_of_bytes(error)])
+            if (partition := getattr(error, "partition", -1)) >= 0:
+                self._done[partition] = getattr(error, "offset", 0) + getattr(error, "count", 1)
             return
         except Retryable as error:
             self._worker.waits(str(error))
@@ -198,7 +208,7 @@ class Shell:
             return
         self._worker.runs()
         for batch in batches:
-            await until_it_works(lambda b=batch: self.stage.before(b), self._worker)  # type: ignore[misc]
+            await self._until_it_works(lambda b=batch: self.stage.before(b))  # type: ignore[misc]
             self._take(batch)
         for partition, end in {batch.partition: batch.end for batch in batches}.items():
             await self._do(self.stage.work(partition), partition)
@@ -210,6 +220,7 @@ class Shell:
         if now - self._lag_at >= LAG_SECONDS:
             self._lag_at = now
             await self._measure_lag(reader)
+            await self._letters.drain()
 
     def _take(self, batch: Batch) -> None:
         """Give the batch to the core; halve it until a record it refuses stands alone."""
@@ -226,13 +237,19 @@ class Shell:
 
     async def _do(self, work: Work, partition: int) -> None:
         for effect in work.effects:
-            await until_it_works(effect, self._worker)
+            await self._until_it_works(effect)
         for topic, bodies, target in work.publications:
-            await until_it_works(lambda t=topic, b=bodies, p=target: self._writer.publish(t, b, p), self._worker)  # type: ignore[misc]
-        await self._letters.put([*self._broken, *work.dead])
+            await self._until_it_works(lambda t=topic, b=bodies, p=target: self._writer.publish(t, b, p))  # type: ignore[misc]
+        await self._bury([*self._broken, *work.dead])
         self._broken = []
         if work.commit is not None:
             self._commits[partition] = work.commit
+
+    async def _bury(self, letters: Sequence[DeadLetter]) -> None:
+        await self._until_it_works(lambda: self._letters.put(letters))
+
+    async def _until_it_works(self, operation: Callable[[], Awaitable[None]]) -> None:
+        await until_it_works(operation, self._worker, self._stopping)
 
     async def _commit(self, reader: Reader) -> None:
         if not self._commits:

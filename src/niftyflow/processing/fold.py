@@ -109,8 +109,8 @@ class CandleFold:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def take(self, ticks: TickBatch) -> NDArray[np.int64]:
-        """Fold the ticks; return the rows that lie after the watermark's day and were not taken in."""
+    def take(self, ticks: TickBatch, offset: int) -> NDArray[np.int64]:
+        """Fold the ticks, the first of which stands at `offset`; return the rows that lie after the watermark's day and were not taken in."""
         if not self.started:
             self.unknown_time += len(ticks)
             return _NO_ROWS
@@ -120,7 +120,7 @@ class CandleFold:
         row = 0
         while True:
             row = kernel.fold_trades(
-                row, slot, ticks.ltp, ticks.day_volume, ticks.traded_at, ticks.sequence, ticks.open_interest,
+                row, offset, slot, ticks.ltp, ticks.day_volume, ticks.traded_at, ticks.sequence, ticks.open_interest,
                 self._day_start, self._day_end, self._oldest, self._closed,
                 self._cells, self._seconds, self._base, self._dirty, outcome, self.counts, self._newest,
             )  # fmt: skip
@@ -201,6 +201,7 @@ class CandleFold:
         for row, key in enumerate(stored.keys()):
             base = self._base[self._slot(key, int(stored.provenance[row]))]
             base[kernel.BASE_KNOWN] = base[kernel.BASE_STORED] = 1.0
+            base[kernel.BASE_THROUGH] = stored.through_offset[row]
             base[kernel.BASE_VOLUME] = stored.day_volume[row]
             base[kernel.BASE_TRADED] = float(stored.close[row] > 0)
             base[kernel.BASE_PRICE] = stored.close[row]
@@ -309,6 +310,8 @@ class CandleFold:
         for names, known in self._slot_maps:
             if names is ticks.names and len(known) == len(names):
                 return known[ticks.name]
+        if len(ticks.names) > len(self._base):
+            self._grow(1 << (len(ticks.names) - 1).bit_length())
         mapping = np.array(
             [self._slot(name.key, self.provenance(name.source)) for name in ticks.names.names], dtype=np.int64
         )

@@ -18,7 +18,7 @@ from niftyflow.kit import metrics
 from niftyflow.kit.clock import Clock, monotonic
 from niftyflow.kit.stage import Batch, Work, letter_of
 from niftyflow.market import ist_day
-from niftyflow.model import CandleBatch, DeadLetter, FeedGap, Provenance, TickBatch, Watermark
+from niftyflow.model import CandleBatch, DeadLetter, FeedGap, NameTable, Provenance, TickBatch, Watermark
 from niftyflow.processing.fold import CandleFold, base_span, outcome_names
 from niftyflow.processing.sessions import MarketSessions
 from niftyflow.storage.ports import HotStore, MarketStore, RepairRequest
@@ -58,6 +58,8 @@ class CandleStage:
         self._partitions: dict[int, Partition] = {}
         self._sessions = MarketSessions()
         self._missing: set[str] = set()
+        self._seen: tuple[NameTable | None, int] = (None, 0)
+        self._known = NameTable()
 
     async def assigned(self, partition: int, offset: int) -> None:  # noqa: ARG002 - the fold starts at any offset
         """Begin a partition with an empty fold; what was told up to the last watermark is not told again."""
@@ -77,11 +79,12 @@ class CandleStage:
             if not fold.started:
                 await self._learn_instruments(body.time)
                 fold.stored = await self._base(batch.partition, body.time)
-        elif isinstance(body, TickBatch) and fold.started:
+        elif isinstance(body, TickBatch) and fold.started and self._seen != (body.names, len(body.names)):
             unknown = {name.key for name in body.names.names if name.key not in self._sessions}
             if unknown - self._missing:
                 await self._learn_instruments(fold.time)
                 self._missing |= {key for key in unknown if key not in self._sessions}
+            self._seen = (body.names, len(body.names))
 
     def take(self, batch: Batch) -> None:
         """Fold a batch of ticks, or pass a watermark."""
@@ -135,13 +138,18 @@ class CandleStage:
         ticks: TickBatch = batch.body
         rows = np.arange(len(ticks))
         if self._missing:
-            keys = [name.key in self._missing for name in ticks.names.names]
-            unknown = np.array(keys, dtype=bool)[ticks.name]
+            unknown = np.array([name.key in self._missing for name in ticks.names.names], dtype=bool)[ticks.name]
             self._bury(state, batch, rows[unknown], "the instrument is not among the known ones")
             rows = rows[~unknown]
-            ticks = ticks.take(rows)
-        rejected = state.fold.take(ticks)
+            ticks = self._without_missing_names(ticks.take(rows))
+        rejected = state.fold.take(ticks, batch.offset)
         self._bury(state, batch, rows[rejected], "traded_at lies after the day of the watermark")
+
+    def _without_missing_names(self, ticks: TickBatch) -> TickBatch:
+        """Return the ticks over a table of known instruments: the fold knows the session of every name it is given."""
+        names = ticks.names.names
+        places = [-1 if name.key in self._missing else self._known.intern(name) for name in names]
+        return TickBatch(self._known, **(ticks.columns() | {"name": np.array(places, dtype=np.int32)[ticks.name]}))
 
     def _bury(self, state: Partition, batch: Batch, rows: NDArray[np.int64], error: str) -> None:
         state.dead += [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
+from pydantic import ValidationError
 
 from niftyflow.brokers.kite.feed import KiteFeed
 from niftyflow.brokers.kite.instruments import choose, parse_instruments
@@ -21,17 +23,22 @@ from niftyflow.runtime.settings import AppSettings
 
 KITE_REST = "https://api.kite.trade"
 ANSWER_SECONDS = 30.0
+EVER_SINCE = date(1990, 1, 1)
+"""From when a simulator's instruments are valid: it may play a session of any day."""
 
 
 def live_feed(settings: AppSettings) -> tuple[Feed, Clock]:
     """Return the feed and the clock it runs by: the simulator tells its own time, a broker lives in ours.
 
     Raises:
-        Misconfigured: credentials are missing.
+        Misconfigured: credentials are missing, or the simulator's address is none.
     """
     if settings.feed.broker == "simulator":
         clock = VirtualClock()
-        at = KiteFeedSettings(root=settings.feed.url, api_key="simulator", access_token="simulator")  # noqa: S106 - the simulator knows no users
+        try:
+            at = KiteFeedSettings(root=settings.feed.url, api_key="simulator", access_token="simulator")  # noqa: S106 - the simulator knows no users
+        except ValidationError as error:
+            raise Misconfigured(f"setting feed.url is {settings.feed.url!r}: {error.errors()[0]['msg']}") from error
         return KiteFeed(at, clock, source="simulator"), clock
     kite = settings.kite
     if not kite.api_key or not kite.access_token.get_secret_value():
@@ -60,7 +67,7 @@ async def instruments_of(settings: AppSettings, clock: Clock, worker: Worker) ->
         url = _desk(feed.url) if feed.broker == "simulator" else f"{KITE_REST}/instruments"
         text = await until_it_works(lambda: _get(url), worker)
     if feed.broker == "simulator":
-        today = today.replace(year=1990)  # a session of any day may be played
+        today = EVER_SINCE
     found, missing = choose(parse_instruments(text, today), wanted)
     if missing:
         raise UnknownInstrument(f"the broker does not offer {', '.join(missing)}")
@@ -90,6 +97,6 @@ async def _get(url: str) -> str:
             session.get(url) as answer,
         ):
             answer.raise_for_status()
-            return await answer.text()
+            return await answer.text(errors="replace")
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(urlsplit(url).netloc, str(error) or type(error).__name__) from error

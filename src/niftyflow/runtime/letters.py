@@ -12,7 +12,7 @@ import msgspec
 
 from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.kit.clock import WallClock
-from niftyflow.kit.dead_letters import PREFIX
+from niftyflow.kit.dead_letters import PREFIX, DeadLetters
 from niftyflow.model import DeadLetter, Misconfigured, Refused, Tick, TickBatch
 from niftyflow.runtime.workspace import Workspace
 
@@ -76,7 +76,7 @@ class LetterBox:
 
 @asynccontextmanager
 async def letter_box(workspace: Workspace) -> AsyncIterator[LetterBox]:
-    """Open the dead letters of a workspace for the time of a `with`.
+    """Open the dead letters of a workspace, those in its local file too, for the time of a `with`.
 
     Raises:
         Misconfigured: the workspace has no log.
@@ -86,6 +86,7 @@ async def letter_box(workspace: Workspace) -> AsyncIterator[LetterBox]:
     bus = EmbeddedBus(workspace.log)
     await bus.open()
     try:
+        await DeadLetters(bus, workspace.path).drain()
         yield LetterBox(bus)
     finally:
         await bus.close()

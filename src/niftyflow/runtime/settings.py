@@ -79,24 +79,24 @@ def load(file: Path, overrides: dict[str, Any] | None = None) -> AppSettings:
         Misconfigured: naming the setting, where it stands and what to do.
     """
     tree: dict[str, Any] = {}
-    where = "settings"
+    places = []
     if file.exists():
-        where = str(file)
+        places.append(str(file))
         try:
             tree = tomllib.loads(file.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise Misconfigured(f"{file} cannot be read: {error}") from error
     for name, value in os.environ.items():
         if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in OTHERS:
             _set(tree, name.removeprefix(PREFIX).lower().split("__"), value, name)
-            where = f"{where} and the environment"
+            places.append(name)
     for path, value in (overrides or {}).items():
         if value is not None:
             _set(tree, path.split("."), value, path)
     try:
         return AppSettings.model_validate(tree)
     except ValidationError as error:
-        raise readable(error, where) from error
+        raise readable(error, ", ".join(places) or "settings") from error
 
 
 def _set(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:

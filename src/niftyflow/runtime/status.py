@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
 
 import msgspec
 
@@ -69,7 +69,7 @@ async def look_at(workspace: Workspace) -> Status:
         incomplete = [len(await market.incomplete_minutes(key, start, start + DAY_MS)) for key in of_day]
         return Status(
             workspace=str(workspace.path),
-            running=await _holder(workspace.leases),
+            running=await holder(workspace),
             observed_until=observed,
             day=str(ist_day(observed)) if observed else "",
             instruments=len(minutes.keys() | days.keys()),
@@ -107,12 +107,12 @@ async def _log(workspace: Workspace) -> tuple[int, list[TopicStatus], list[Group
         await bus.close()
 
 
-async def _holder(leases: Path) -> str:
-    """Return who ingests here, or nothing."""
-    if not leases.exists():
+async def holder(workspace: Workspace) -> str:
+    """Return who ingests into a workspace, or nothing."""
+    if not await asyncio.to_thread(workspace.leases.exists):
         return ""
     try:
-        lease = await FileLeases(leases).acquire(f"{TOPIC}/0")
+        lease = await FileLeases(workspace.leases).acquire(f"{TOPIC}/0")
     except LeaseHeld as held:
         return held.holder
     await lease.release()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import CTE, Column, ScalarSelect, Select, Table, and_, bindparam, func, null, select
+from sqlalchemy import CTE, Column, ScalarSelect, Select, Table, and_, bindparam, exists, func, null, or_, select
 
 from niftyflow.model import CandleBatch, Interval, InvalidValue, Name, NameTable
 from niftyflow.storage.schema import candle_revisions
@@ -104,14 +104,23 @@ def count_of_each(table: Table) -> Select[Any]:
 
 
 def _last_time(table: Table, names: CTE) -> ScalarSelect[Any]:
+    """Return the time of the last row told when its minute closed; a late trade alone may have brought later ones."""
     inner = table.alias("within_span")
+    was_corrected = exists().where(
+        candle_revisions.c.interval == Interval.M1.value,
+        candle_revisions.c.instrument == inner.c.instrument,
+        candle_revisions.c.time == inner.c.time,
+    )
     return (
-        select(func.max(inner.c.time))
+        select(inner.c.time)
         .where(
             inner.c.instrument == names.c.instrument,
             inner.c.time >= bindparam("since"),
             inner.c.time < bindparam("until"),
+            or_(inner.c.revision <= 0, was_corrected),
         )
+        .order_by(inner.c.time.desc())
+        .limit(1)
         .scalar_subquery()
     )
 

@@ -56,6 +56,10 @@ async def _no_token():
     raise AssertionError("not asked for in these tests")
 
 
+FULL_PACKET_OF_TOKEN_1 = b"\0\1\0\xb8\0\0\0\1" + bytes(180)
+QUOTE_OF_TOKEN_1 = b"\0\1\0\x2c\0\0\0\1" + bytes(40)
+
+
 def connection(jitter: float, **changes: float) -> SupervisedConnection:
     """Return a connection that was never run, with a fixed jitter."""
     settings = KiteFeedSettings(api_key="k", access_token="t", **changes)
@@ -86,10 +90,10 @@ async def test_data_before_the_last_subscription_is_delivered_but_is_not_up() ->
     """What an early chunk brings says nothing of the later ones; being up makes the next wait short again."""
     tried = connection(1.0)
     assert [tried._delay(Reason.UNREACHABLE) for _ in range(4)][-1] == 16
-    tried._take(b"early")
+    tried._take(FULL_PACKET_OF_TOKEN_1)
     tried._is_subscribed = True
     tried._take(b"\0")
-    tried._take(b"data")
+    tried._take(FULL_PACKET_OF_TOKEN_1)
     arrivals = await tried._inbox.take()
     assert [type(arrival).__name__ for arrival in arrivals] == ["BinaryFrame", "LinkUp", "BinaryFrame"]
     assert tried._delay(Reason.CLOSED) == 2
@@ -129,3 +133,15 @@ async def test_a_closed_inbox_lets_everybody_go() -> None:
     inbox.put(BinaryFrame(0, 1, b"y"))
     assert await inbox.take() == []
     assert await inbox.take() == []
+
+
+async def test_a_quote_does_not_show_that_the_full_mode_is_in_force() -> None:
+    """Between subscribing and the mode message Kite sends quotes, which have no trade time; later any data counts."""
+    tried = connection(1.0)
+    tried._is_subscribed = True
+    tried._take(QUOTE_OF_TOKEN_1)
+    assert not tried._is_up
+    patient = connection(1.0, flow_proof_seconds=0)
+    patient._is_subscribed = True
+    patient._take(QUOTE_OF_TOKEN_1)
+    assert patient._is_up

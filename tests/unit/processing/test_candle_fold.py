@@ -16,6 +16,7 @@ from niftyflow.processing.fold import CandleFold, Told, base_span, day_start_of
 DAY = day_start_of(1_471_300_000_000)
 OPEN = DAY + 555 * MINUTE
 SESSION_MINUTES = 40
+BASE_FIELDS = ("close", "day_volume", "traded_at", "through_offset")
 SESSION = [OPEN + index * MINUTE for index in range(SESSION_MINUTES)]
 
 
@@ -63,10 +64,10 @@ class Store:
         return found
 
     def restore(self, since: int, until: int) -> CandleBatch | None:
-        newest: dict[str, tuple[int, float, int, int]] = {}
+        newest: dict[str, tuple[float, ...]] = {}
         for (symbol, time, revision), candle in self.revisions.items():
             if revision == 0 and since <= time < until and time >= newest.get(symbol, (0,))[0]:
-                newest[symbol] = (time, candle.close, candle.day_volume, candle.traded_at)
+                newest[symbol] = (time, candle.close, candle.day_volume, candle.traded_at, candle.through["0"])
         for batch in self.batches:
             for row, key in enumerate(batch.keys()):
                 time = int(batch.time[row])
@@ -74,16 +75,16 @@ class Store:
                 if since <= time < until and time >= newest.get(symbol, (0,))[0]:
                     newest[symbol] = (
                         time,
-                        *(getattr(batch, of)[row].item() for of in ("close", "day_volume", "traded_at")),
+                        *(getattr(batch, of)[row].item() for of in BASE_FIELDS),
                     )
         if not newest:
             return None
         names = NameTable(Name(f"NSE:{symbol}") for symbol in newest)
-        time, close, volume, traded_at = (list(column) for column in zip(*newest.values(), strict=True))
+        time, close, volume, traded_at, through = (list(column) for column in zip(*newest.values(), strict=True))
         zeros = np.zeros(len(newest))
         columns = {column: zeros for column in CandleBatch.COLUMNS}
         columns |= {"name": range(len(newest)), "time": time, "close": close}
-        columns |= {"day_volume": volume, "traded_at": traded_at}
+        columns |= {"day_volume": volume, "traded_at": traded_at, "through_offset": through}
         return CandleBatch(names, next(iter(self.revisions.values())).interval if self.revisions else "1m", **columns)
 
 
@@ -121,7 +122,7 @@ def run(log: list[Trade | Watermark], store: Store, start: int = 0, cuts: frozen
             if offset not in cuts:
                 continue
         if waiting:
-            fold.take(batch_of(waiting))
+            fold.take(batch_of(waiting), offset - (isinstance(record, Watermark)) - len(waiting) + 1)
             waiting = []
         if isinstance(record, Watermark):
             if not fold.started:
@@ -281,5 +282,5 @@ def test_a_new_day_begins_with_nothing_known():
 def test_a_trade_after_the_watermarks_day_is_not_taken():
     """A tick dated tomorrow is handed back for the dead letters."""
     fold = run([mark(OPEN)], Store())
-    rejected = fold.take(batch_of([Trade("A", OPEN, 0, 5.0, 1), Trade("A", OPEN + 86_400_000, 1, 5.0, 1)]))
+    rejected = fold.take(batch_of([Trade("A", OPEN, 0, 5.0, 1), Trade("A", OPEN + 86_400_000, 1, 5.0, 1)]), 1)
     assert rejected.tolist() == [1]

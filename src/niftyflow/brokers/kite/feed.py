@@ -39,10 +39,9 @@ class KiteDialect:
         self.source = source
         self._settings = settings
         self._credentials = credentials
-        last = int(tokens[-1]).to_bytes(4, "big")
-        self._last_packets = [length.to_bytes(2, "big") + last for length in FULL_LENGTHS]
         size = settings.subscribe_chunk
         chunks = [tokens[start : start + size] for start in range(0, len(tokens), size)]
+        self._last_tokens = frozenset(chunks[-1])
         self._opening = [
             message for chunk in chunks for message in (subscribe_message(chunk), mode_message(Mode.FULL, chunk))
         ]
@@ -62,8 +61,15 @@ class KiteDialect:
         return is_heartbeat(frame)
 
     def proves_flow(self, frame: bytes) -> bool:
-        """Whether a packet of the last token in full mode is in the frame: its mode message was the last we sent."""
-        return any(packet in frame for packet in self._last_packets)
+        """Whether the frame has a full packet of a token named in our last message: those before are in force too."""
+        at = 2
+        while at + 6 <= len(frame):
+            length = int.from_bytes(frame[at : at + 2], "big")
+            token = int.from_bytes(frame[at + 2 : at + 6], "big")
+            if length in FULL_LENGTHS and token in self._last_tokens:
+                return True
+            at += 2 + length
+        return False
 
 
 class KiteFeed:

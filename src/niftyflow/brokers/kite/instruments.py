@@ -6,11 +6,15 @@ A share or index `has_derivatives` when the file lists a contract whose `name` i
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from typing import TypeVar
 
 from niftyflow.model import DecodeError, Exchange, Instrument, Kind
+
+T = TypeVar("T")
 
 COLUMNS = {"instrument_token", "tradingsymbol", "expiry", "strike", "tick_size", "lot_size", "instrument_type",
            "segment", "exchange", "name"}  # fmt: skip
@@ -31,39 +35,72 @@ def parse_instruments(text: str, on: date) -> list[Instrument]:
     Raises:
         DecodeError: a column is missing, or a value of a row cannot be; the message names line and column.
     """
-    rows = csv.DictReader(text.splitlines())
-    missing = COLUMNS - set(rows.fieldnames or ())
-    if missing:
-        raise DecodeError(f"the instruments file has no column {', '.join(sorted(missing))}", text[:1024].encode())
-    known = [(line, row) for line, row in enumerate(rows, 2) if row["exchange"] in Exchange.__members__]
+    lines = _lines(text)
+    known = [(line, row) for line, row in lines if row["exchange"] in Exchange.__members__]
     underlyings = {row["name"] for _, row in known if row["exchange"] in CONTRACT_SEGMENTS}
     underlyings |= {INDEX_OF_CONTRACT_NAME[name] for name in underlyings & INDEX_OF_CONTRACT_NAME.keys()}
     return [_instrument(row, line, on, underlyings) for line, row in known]
 
 
+def _lines(text: str) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows, each with the number of its line; all have a value in every column."""
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    numbered = []
+    try:
+        missing = COLUMNS - set(rows.fieldnames or ())
+        if missing:
+            raise DecodeError(f"the instruments file has no column {', '.join(sorted(missing))}", text[:1024].encode())
+        for row in rows:
+            if None in row or None in row.values():
+                raise _damage(rows.line_num, "it has more or fewer values than there are columns", row)
+            numbered.append((rows.line_num, row))
+    except csv.Error as error:
+        raise _damage(rows.line_num, str(error), {}) from error
+    return numbered
+
+
 def _instrument(row: dict[str, str], line: int, on: date, underlyings: set[str]) -> Instrument:
-    exchange = Exchange(row["exchange"])
+    def read(column: str, kind: Callable[[str], T]) -> T:
+        try:
+            return kind(row[column])
+        except (ValueError, ArithmeticError) as error:
+            raise _damage(line, f"{column} is {row[column]!r}", row) from error
+
     kind = _kind(row)
     is_contract = kind in {Kind.FUTURE, Kind.OPTION}
-    name = row["name"]
-    try:
-        return Instrument(
-            exchange=exchange,
-            symbol=row["tradingsymbol"],
-            kind=kind,
-            token=str(int(row["instrument_token"])),
-            name=name,
-            tick_size=Decimal(row["tick_size"]),
-            lot_size=int(float(row["lot_size"])),
-            has_derivatives=not is_contract and row["tradingsymbol"] in underlyings,
-            underlying=name if is_contract else None,
-            expiry=date.fromisoformat(row["expiry"]) if row["expiry"] else None,
-            strike=Decimal(row["strike"]) if kind is Kind.OPTION else None,
-            right=row["instrument_type"] if kind is Kind.OPTION else None,
-            valid_from=on,
-        )
-    except (ValueError, InvalidOperation) as error:
-        raise DecodeError(f"line {line} of the instruments file: {error}", str(row).encode()) from error
+    symbol = read("tradingsymbol", _name)
+    return Instrument(
+        exchange=Exchange(row["exchange"]),
+        symbol=symbol,
+        kind=kind,
+        token=str(read("instrument_token", int)),
+        name=row["name"],
+        tick_size=read("tick_size", _number),
+        lot_size=int(read("lot_size", _number)),
+        has_derivatives=not is_contract and symbol in underlyings,
+        underlying=row["name"] if is_contract else None,
+        expiry=read("expiry", date.fromisoformat) if row["expiry"] else None,
+        strike=read("strike", _number) if kind is Kind.OPTION else None,
+        right=row["instrument_type"] if kind is Kind.OPTION else None,
+        valid_from=on,
+    )
+
+
+def _damage(line: int, what: str, row: dict[str, str]) -> DecodeError:
+    return DecodeError(f"line {line} of the instruments file: {what}", str(row).encode())
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise ValueError(text)
+    return text
+
+
+def _number(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite() or number < 0:
+        raise ValueError(text)
+    return number
 
 
 def _kind(row: dict[str, str]) -> Kind:

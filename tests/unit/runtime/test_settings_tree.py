@@ -1,0 +1,158 @@
+"""Settings: file, environment and command line, the later winning; whatever is wrong is one line that says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from niftyflow.model import Misconfigured
+from niftyflow.runtime.settings import AppSettings, BusEngine, load
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    """Where the settings of a workspace are, if there are any."""
+    return tmp_path / "niftyflow.toml"
+
+
+def refusal(file: Path, overrides: dict[str, object] | None = None) -> str:
+    """Return the one line with which the settings are refused."""
+    with pytest.raises(Misconfigured) as refused:
+        load(file, overrides)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_without_file_and_environment_there_are_defaults(file):
+    """A laptop needs no settings."""
+    assert load(file) == AppSettings()
+    assert load(file).bus.engine is BusEngine.EMBEDDED
+
+
+def test_the_environment_wins_over_the_file_and_the_command_line_over_both(file, monkeypatch):
+    """What is nearer to the user counts."""
+    file.write_text('[feed]\nurl = "ws://127.0.0.1:1"\nbroker = "kite"\n[ingestion]\ngrace_ms = 7\n')
+    assert load(file).feed.url == "ws://127.0.0.1:1"
+    monkeypatch.setenv("NIFTYFLOW_FEED__URL", "ws://127.0.0.1:2")
+    assert load(file).feed.url == "ws://127.0.0.1:2"
+    found = load(file, {"feed.url": "ws://127.0.0.1:3", "feed.broker": None})
+    assert (found.feed.url, found.feed.broker, found.ingestion.grace_ms) == ("ws://127.0.0.1:3", "kite", 7)
+
+
+def test_text_of_the_environment_becomes_what_the_setting_is(file, monkeypatch):
+    """Numbers, truths, lists by commas, choices, paths."""
+    for name, value in (
+        ("INGESTION__GRACE_MS", "250"),
+        ("LOG__JSON_LINES", "true"),
+        ("FEED__SYMBOLS", "NSE:INFY,TCS"),
+        ("BUS__ENGINE", "kafka"),
+        ("FEED__INSTRUMENTS_FILE", "here.csv"),
+    ):
+        monkeypatch.setenv(f"NIFTYFLOW_{name}", value)
+    found = load(file)
+    assert found.ingestion.grace_ms == 250
+    assert found.log.json_lines is True
+    assert found.feed.symbols == ["NSE:INFY", "TCS"]
+    assert found.bus.engine is BusEngine.KAFKA
+    assert found.feed.instruments_file == Path("here.csv")
+
+
+def test_what_is_for_others_is_not_a_setting(file, monkeypatch):
+    """The workspace is chosen before there are settings; some variables are for the tests."""
+    monkeypatch.setenv("NIFTYFLOW_WORKSPACE", "/somewhere")
+    monkeypatch.setenv("NIFTYFLOW_LONG", "1")
+    assert load(file) == AppSettings()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[feed]\nsybmols = []\n", "unknown setting feed.sybmols: remove it or correct its name"),
+        ("speed = 3\n", "unknown setting speed: remove it"),
+        ("[ingestion]\ngrace_ms = 'soon'\n", "setting ingestion.grace_ms is 'soon'"),
+        ("[ingestion]\ngrace_ms = -1\n", "greater than or equal to 0"),
+        ("[ingestion]\ngrace_ms = 3600000\n", "less than or equal to 60000"),
+        ("[bus]\nengine = 'rabbit'\n", "'embedded' or 'kafka'"),
+        ("[bus]\npartitions = 0\n", "setting bus.partitions is 0"),
+        ("[log]\nlevel = 'loud'\n", "setting log.level is 'loud'"),
+        ("feed = 3\n", "feed is a group of settings"),
+        ("[feed\n", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named_with_the_file(file, text, says):
+    """The line names the file, the setting and what is allowed."""
+    file.write_text(text)
+    said = refusal(file)
+    assert says in said
+    assert said.startswith(str(file))
+
+
+def test_everything_that_is_wrong_is_said_at_once(file):
+    """Nobody corrects settings one start at a time."""
+    file.write_text("[feed]\nsybmols = []\n[log]\nlevel = 'loud'\n")
+    assert "feed.sybmols" in refusal(file)
+    assert "log.level" in refusal(file)
+
+
+def test_an_unknown_variable_is_named_as_it_was_set(file, monkeypatch):
+    """So that whoever set it finds it again."""
+    monkeypatch.setenv("NIFTYFLOW_FEED__SYBMOLS", "NSE:INFY")
+    monkeypatch.setenv("NIFTYFLOW_LOG__LEVEL", "info")
+    said = refusal(file)
+    assert "NIFTYFLOW_FEED__SYBMOLS" in said
+    assert "unknown setting feed.sybmols" in said
+
+
+def test_a_group_is_no_value_in_either_direction(file, monkeypatch):
+    """A value where the environment means a group."""
+    file.write_text("feed = 3\n")
+    monkeypatch.setenv("NIFTYFLOW_FEED__URL", "ws://127.0.0.1:2")
+    assert "NIFTYFLOW_FEED__URL: feed is a value" in refusal(file)
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe[feed]", b"\x00"])
+def test_a_file_that_is_no_text_is_refused(file, data):
+    """With its name, not with a traceback."""
+    file.write_bytes(data)
+    assert refusal(file).startswith(f"{file} cannot be read")
+
+
+def test_a_folder_in_place_of_the_file_is_refused(file):
+    """The same for what is no file at all."""
+    file.mkdir()
+    assert refusal(file).startswith(f"{file} cannot be read")
+
+
+@pytest.mark.parametrize(
+    "text", ["[kite]\naccess_token = 987654321\n", "[kite]\napi_key = 987654321\n", "kite = 987654321\n"]
+)
+def test_a_refused_secret_is_not_spelled(file, text):
+    """The message goes to terminals and logs."""
+    file.write_text(text)
+    said = refusal(file)
+    assert "kite" in said
+    assert "987654321" not in said
+
+
+def test_a_secret_is_not_in_the_settings_text(file, monkeypatch):
+    """Nor in what is printed of them."""
+    monkeypatch.setenv("NIFTYFLOW_KITE__ACCESS_TOKEN", "tell-nobody")
+    found = load(file)
+    assert found.kite.access_token.get_secret_value() == "tell-nobody"
+    assert "tell-nobody" not in f"{found!r} {found}"
+
+
+def test_settings_are_frozen():
+    """Nobody changes them while a process runs."""
+    with pytest.raises(ValueError, match="frozen"):
+        AppSettings().feed.url = "ws://elsewhere"
+
+
+def test_every_setting_says_what_it_is_and_units_are_in_the_name():
+    """The reference page is made from it."""
+    groups = AppSettings.model_fields
+    for name, group in groups.items():
+        for setting, field in group.annotation.model_fields.items():
+            assert field.description, f"{name}.{setting}"
+    assert "grace_ms" in groups["ingestion"].annotation.model_fields
