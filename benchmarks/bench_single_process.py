@@ -19,8 +19,10 @@ def run() -> list[Measurement]:
         assert found["candles"] >= symbols * 60, found
         rows.append(
             Measurement(
-                f"niftyflow: {symbols} instruments", found["ticks"] / found["seconds"], "ticks/s",
+                f"niftyflow: {symbols} instruments",
+                found["ticks"] / found["seconds"],
+                "ticks/s",
                 details={"ticks": found["ticks"], "seconds": round(found["seconds"], 2)},
-            )  # fmt: skip
+            )
         )
     return rows

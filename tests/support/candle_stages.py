@@ -19,6 +19,7 @@ from niftyflow.processing.stage import CandleStage
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.sqlite_market import SqliteMarketStore
 from support.intakes import DAY
+from support.waiting import until
 
 EVER = 1 << 60
 
@@ -56,11 +57,9 @@ class Floor:
         reader = await self.bus.subscribe(stage.topic, group=stage.group, assignment=shell)
         ends = await self.bus.end(stage.topic)
         running = asyncio.create_task(shell.run(Eager(reader)))
-        async with asyncio.timeout(20):
-            while not shell.has_done(ends) and not running.done():
-                await asyncio.sleep(0.002)
-            shell.stop()
-            await running
+        await until(lambda: shell.has_done(ends) or running.done())
+        shell.stop()
+        await running
 
     async def published(self) -> list[Body]:
         """Return everything on `market_candles`."""

@@ -28,7 +28,7 @@ class Ticks:
             at = DAY + fields.pop("at")
             times = {"timestamp": at, "traded_at": at, "received": at}
             records.append(a_tick(**({"sequence": 0, "source": "test"} | times | fields)))
-        good = [record for record in records if record.ltp == record.ltp and record.ltp > 0]  # noqa: PLR0124 - NaN
+        good = [record for record in records if record.ltp == record.ltp and record.ltp > 0]
         if len(good) == len(records):
             return TickBatch.from_records(records, self._names)
         batch = TickBatch.from_records([a_tick(symbol=each.symbol, source="test") for each in records], self._names)

@@ -20,6 +20,7 @@ from niftyflow.kit.dead_letters import DeadLetters
 from niftyflow.kit.health import Worker
 from niftyflow.kit.stage import Shell, Work
 from niftyflow.model import Broken, DeadLetter, Unavailable, Watermark
+from support.waiting import until
 
 NOW = 1_705_560_000_000
 LINES = "lines"
@@ -163,15 +164,13 @@ class Play:
     letters: DeadLetters
     reader: MemoryReader
 
-    async def run(self, *polls: list[Batch] | Exception, seconds: float = 10.0) -> None:
+    async def run(self, *polls: list[Batch] | Exception) -> None:
         """Work off these polls and stop."""
         self.reader.polls = list(polls)
         running = asyncio.create_task(self.shell.run(self.reader))
-        async with asyncio.timeout(seconds):
-            while self.reader.polls and not running.done():
-                await asyncio.sleep(0.001)
-            self.shell.stop()
-            await running
+        await until(lambda: not self.reader.polls or running.done())
+        self.shell.stop()
+        await asyncio.wait_for(running, 10)
 
 
 async def play(folder: Path, *partitions: int) -> Play:

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from niftyflow.cli.context import run, state_of
@@ -63,7 +64,8 @@ async def _list(context: typer.Context, most: int, *, as_json: bool) -> None:
         for heading in ("number", "at", "instrument", "why", "stage"):
             table.add_column(heading)
         for offset, letter in newest:
-            table.add_row(str(offset), f"{to_ist(letter.at):%Y-%m-%d %H:%M:%S}", letter.key, letter.error, letter.stage)
+            at = f"{to_ist(letter.at):%Y-%m-%d %H:%M:%S}"
+            table.add_row(str(offset), at, escape(letter.key), escape(letter.error), letter.stage)
         Console().print(table)
     if not waiting:
         typer.echo("no dead letter waits", err=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from niftyflow.kit.clock import Clock, monotonic, to_ist
@@ -27,7 +28,7 @@ class Screen:
         self._keys = [str(instrument.key) for instrument in instruments][:MOST_ROWS]
         self._left_out = len(instruments) - len(self._keys)
         self._clock = clock
-        self._title = title
+        self._title = escape(title)
         self._console = Console()
 
     async def run(self, counts: Callable[[], str]) -> None:
@@ -53,12 +54,12 @@ class Screen:
         ticks = await self._hot.get_many([f"tick:latest:{key}" for key in self._keys])
         for key, data in zip(self._keys, ticks, strict=True):
             if data is None:
-                table.add_row(key, *["·"] * 6)
+                table.add_row(escape(key), *["·"] * 6)
                 continue
             tick = msgspec.json.decode(data, type=Tick)
             candle = await self._hot.get_hash(f"candle:current:{key}")
             table.add_row(
-                key, f"{tick.ltp:,.2f}", f"{tick.bid:,.2f}", f"{tick.ask:,.2f}", f"{tick.day_volume:,}",
+                escape(key), f"{tick.ltp:,.2f}", f"{tick.bid:,.2f}", f"{tick.ask:,.2f}", f"{tick.day_volume:,}",
                 _candle(candle), _number(candle.get("volume")),
             )  # fmt: skip
         return table

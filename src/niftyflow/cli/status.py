@@ -39,7 +39,7 @@ async def _status(context: typer.Context, *, as_json: bool) -> None:
 def _print(found: Status) -> None:
     from niftyflow.runtime.status import spelled  # noqa: PLC0415 - heavy
 
-    out = Console(highlight=False)
+    out = Console(highlight=False, markup=False, soft_wrap=True)
     out.print(f"workspace       {found.workspace}")
     out.print(f"ingestion       {'run by ' + found.running if found.running else 'not running'}")
     out.print(f"observed until  {spelled(found.observed_until)}")

@@ -55,10 +55,10 @@ async def _up(workspace: Workspace, settings: AppSettings, only: Part | None) ->
     from niftyflow.runtime.feeds import instruments_of, live_feed  # noqa: PLC0415 - heavy
     from niftyflow.runtime.wiring import Process, engines  # noqa: PLC0415 - heavy
 
+    feed, clock = live_feed(settings)
     async with engines(workspace, settings) as on:
         process = Process(workspace, settings, on)
         on_signals(process.stop)
-        feed, clock = live_feed(settings)
         if only is Part.PROCESSING:
             await process.run(None, [], clock)
             return

@@ -38,7 +38,9 @@ def live_feed(settings: AppSettings) -> tuple[Feed, Clock]:
         try:
             at = KiteFeedSettings(root=settings.feed.url, api_key="simulator", access_token="simulator")  # noqa: S106 - the simulator knows no users
         except ValidationError as error:
-            raise Misconfigured(f"setting feed.url is {settings.feed.url!r}: {error.errors()[0]['msg']}") from error
+            raise Misconfigured(
+                f"setting feed.url is {settings.feed.url!r}: {error.errors()[0]['ctx']['error']}"
+            ) from error
         return KiteFeed(at, clock, source="simulator"), clock
     kite = settings.kite
     if not kite.api_key or not kite.access_token.get_secret_value():

@@ -10,13 +10,13 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
-from support.intakes import DAY, Ticks, marks, numbers
 
 from niftyflow.brokers.port import FeedClock, FeedDown, FeedEnd, FeedEvent, FeedText, FeedUp, Malformed
 from niftyflow.bus.codec import encode
 from niftyflow.ingestion.intake import Intake, Taken
 from niftyflow.ingestion.validate import refusals
 from niftyflow.model import Misconfigured, TickBatch, Watermark
+from support.intakes import DAY, Ticks, marks, numbers
 
 SECOND = 1000
 MINUTE = 60_000
@@ -317,8 +317,10 @@ def played(told: list[tuple[str, int]], cuts: list[int]) -> tuple[list[bytes], l
         taken = intake.take(events[first:end], 0)
         letters += taken.letters
         for body in taken.bodies:
-            rows = [body] if isinstance(body, Watermark) else [body.take(slice(row, row + 1)) for row in range(len(body))]
-            records += [encode(row) for row in rows]
+            if isinstance(body, Watermark):
+                records.append(encode(body))
+            else:
+                records += [encode(body.take(slice(row, row + 1))) for row in range(len(body))]
     return records, letters
 
 

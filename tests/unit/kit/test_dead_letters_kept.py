@@ -12,10 +12,11 @@ import sys
 import msgspec
 import pytest
 from prometheus_client import REGISTRY
-from support.stages import MemoryBus
 
 from niftyflow.kit.dead_letters import FILE, DeadLetters
 from niftyflow.model import DeadLetter, Unavailable
+from support.stages import MemoryBus
+from support.waiting import until
 
 DIES_WHILE_WRITING = """
 import asyncio, os, signal, sys
@@ -132,8 +133,7 @@ async def test_letters_put_while_others_are_sent_are_not_swept_away(bus, tmp_pat
     await slow.is_asked.wait()
     bus.away["letters"] = 1
     putting = asyncio.create_task(letters.put([letter(2)]))
-    while bus.away["letters"]:
-        await asyncio.sleep(0)
+    await until(lambda: not bus.away["letters"])
     slow.may_go.set()
     assert await draining == 1
     await putting

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
-from support.stages import NOW, Play, lines, play
 
 from niftyflow.bus.port import Batch, UnreadableRecord
 from niftyflow.kit.dead_letters import FILE
@@ -17,6 +16,8 @@ from niftyflow.kit.health import State
 from niftyflow.kit.stage import Part
 from niftyflow.model import DeadLetter, DecodeError, TickBatch, Unavailable, Watermark
 from support.records import a_tick
+from support.stages import NOW, Play, lines, play
+from support.waiting import until
 
 
 @pytest.fixture
@@ -54,11 +55,9 @@ async def test_a_poll_that_finds_the_bus_away_says_so_and_goes_on(one):
     """Health shows that the stage waits, then that it runs; nothing that follows is missed."""
     one.reader.polls = [Unavailable("bus", "gone"), [lines("a")]]
     running = asyncio.create_task(one.shell.run(one.reader))
-    while one.worker.state is not State.WAITING:
-        await asyncio.sleep(0.001)
+    await until(lambda: one.worker.state is State.WAITING)
     assert one.worker.reason == "bus is unavailable: gone"
-    while not one.stage.taken[0]:
-        await asyncio.sleep(0.001)
+    await until(lambda: bool(one.stage.taken[0]))
     assert one.worker.state is State.RUNNING
     one.shell.stop()
     await running
@@ -88,8 +87,7 @@ async def test_a_stop_while_the_world_is_away_ends_at_once_and_commits_only_what
     one.bus.away["effect"] = 1_000_000
     running = asyncio.create_task(one.shell.run(one.reader))
     one.reader.polls = [[lines("a")]]
-    while one.worker.state is not State.WAITING:
-        await asyncio.sleep(0.001)
+    await until(lambda: one.worker.state is State.WAITING)
     one.shell.stop()
     await asyncio.wait_for(running, 1)
     assert one.reader.commits == []
@@ -203,8 +201,7 @@ async def test_revoked_partitions_are_forgotten(tmp_path):
     one.shell._committed_at = 1e18
     running = asyncio.create_task(one.shell.run(one.reader))
     one.reader.polls = [[lines("a"), lines("b", partition=1)]]
-    while not one.shell.has_done({0: 1, 1: 1}):
-        await asyncio.sleep(0.001)
+    await until(lambda: one.shell.has_done({0: 1, 1: 1}))
     await one.shell.revoked([1])
     one.shell.stop()
     await running

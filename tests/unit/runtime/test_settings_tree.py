@@ -1,4 +1,4 @@
-"""Settings: file, environment and command line, the later winning; whatever is wrong is one line that says what to do."""
+"""Settings: file, environment, command line, the later winning; what is wrong is one line that says what to do."""
 
 from __future__ import annotations
 

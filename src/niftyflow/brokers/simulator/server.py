@@ -20,7 +20,7 @@ from niftyflow.kit.log import get_logger
 from niftyflow.model import Misconfigured
 
 SEND_BUFFER_BYTES = 64 << 20
-QUIET_SECONDS = 0.25
+QUIET_SECONDS = 1.0
 """The playback that waits for a reader starts when its requests have paused for this long."""
 _BLOCK_EVENTS = 16_384
 _BEAT_SECONDS = 0.02

@@ -1,0 +1,98 @@
+"""Tick received at the socket to readable in the hot store, at 10,000 ticks a second, by the wall clock."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.measure import Budget, Measurement, quantile
+from niftyflow.model import Tick
+
+BUDGET = Budget("tick received to readable in the hot store, p99", "ms", 5.0, higher_is_better=False)
+SYMBOLS = 8_999
+SECONDS = 20
+SESSION_SECONDS = 90
+WARM_UP_SECONDS = 5
+
+
+def run() -> list[Measurement]:
+    """Measure on a generated session of 9,000 shares at its own pace: about 10,000 ticks a second."""
+    command = [sys.executable, "-m", "benchmarks.live_simulator", str(SYMBOLS), str(SESSION_SECONDS)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        assert process.stdout is not None
+        try:
+            delays, ticks = asyncio.run(_measure(process.stdout.readline().strip(), Path(folder)))
+        finally:
+            process.terminate()
+    return [
+        Measurement(
+            "niftyflow: p99",
+            quantile(delays, 0.99),
+            "ms",
+            details={
+                "p50": quantile(delays, 0.5),
+                "max": max(delays),
+                "ticks/s": round(ticks / SECONDS),
+                "samples": len(delays),
+            },
+        )
+    ]
+
+
+async def _measure(url: str, folder: Path) -> tuple[list[float], int]:
+    from niftyflow.brokers.kite.feed import KiteFeed
+    from niftyflow.brokers.kite.settings import KiteFeedSettings
+    from niftyflow.kit.clock import WallClock
+    from niftyflow.kit.health import Worker
+    from niftyflow.kit.log import configure
+    from niftyflow.runtime.feeds import instruments_of
+    from niftyflow.runtime.settings import load
+    from niftyflow.runtime.wiring import Process, engines
+    from niftyflow.runtime.workspace import Workspace
+    from niftyflow.storage.memory_hot import MemoryHotStore
+
+    configure(json=False, level="error")
+    delays: list[float] = []
+    written: list[Mapping[str, bytes]] = []
+
+    class Watched(MemoryHotStore):
+        """The hot store, which also notes when each tick became readable."""
+
+        async def set_many(self, values: Mapping[str, bytes], ttl_seconds: float | None = None) -> None:
+            await super().set_many(values, ttl_seconds)
+            now = time.time_ns() / 1e6
+            written.append({str(now): next(iter(values.values())), "n": str(len(values)).encode()})
+
+    settings = load(folder / "none.toml", {"feed.url": url, "ingestion.grace_ms": 500})
+    workspace = Workspace(folder / "workspace")
+    async with engines(workspace, settings) as on:
+        on.hot = Watched()
+        await on.hot.open()
+        process = Process(workspace, settings, on)
+        clock = WallClock()
+        instruments = await instruments_of(settings, clock, Worker("bench"))
+        feed = KiteFeed(KiteFeedSettings(root=url, api_key="a", access_token="b"), clock, source="simulator")
+        running = asyncio.create_task(process.run(feed, instruments, clock))
+        while not written and not running.done():  # noqa: ASYNC110 - the first tick comes when it comes
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(WARM_UP_SECONDS)
+        before = (await on.bus.end("raw-ticks"))[0]
+        written.clear()
+        await asyncio.sleep(SECONDS)
+        ticks = (await on.bus.end("raw-ticks"))[0] - before
+        process.stop()
+        await running
+        for entry in written:
+            (moment, data), _ = entry.items()
+            delays.append(float(moment) - msgspec.json.decode(data, type=Tick).received)
+    return delays, ticks
