@@ -32,7 +32,6 @@ class Taken:
 
     bodies: list[Record] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
-    latest: TickBatch | None = None
     ticks: int = 0
     malformed: int = 0
 
@@ -118,7 +117,6 @@ class Intake:
         ends = np.cumsum(sizes).tolist()
         kept = np.ones(len(ticks), dtype=bool)
         kept[list(refused)] = False
-        taken.latest = ticks.take(kept) if refused else ticks
         for first, end in zip([0, *ends], ends, strict=False):
             rows = slice(first, end)
             part = ticks.take(rows)

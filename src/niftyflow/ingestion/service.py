@@ -140,19 +140,22 @@ class Ingestion:
     async def _keep(self, intake: Intake, taken: Taken) -> None:
         """Journal first; then what looks at the latest; then the dead letters."""
         if taken.bodies:
-            await until_it_works(lambda: self._journal.publish(TOPIC, taken.bodies), self._worker, self._stopping)
-        if taken.latest is not None:
-            await self._show_latest(taken.latest)
+            publishing = until_it_works(
+                lambda: self._journal.publish(TOPIC, taken.bodies), self._worker, self._stopping
+            )
+            journaling = asyncio.create_task(publishing, name="journal")
+            await asyncio.sleep(0)
+            latest = _latest(taken.bodies)  # spelled while the journal is written, shown once it is
+            await journaling
+            await self._show(latest)
         await until_it_works(lambda: self._letters.put(taken.letters), self._worker, self._stopping)
         for outcome, count in (("journaled", taken.ticks), ("refused", len(taken.letters))):
             if count:
                 metrics.TICKS.labels(intake.source, outcome).inc(count)
 
-    async def _show_latest(self, ticks: TickBatch) -> None:
-        latest = {
-            f"tick:latest:{tick.instrument}": msgspec.json.encode(tick)
-            for tick in ticks.take(ticks.last_of_each()).to_records()
-        }
+    async def _show(self, latest: dict[str, bytes]) -> None:
+        if not latest:
+            return
         try:
             await self._hot.set_many(latest, LATEST_TICK_SECONDS)
         except Unavailable as error:
@@ -167,3 +170,15 @@ class Ingestion:
             self._worker.runs()
         else:
             self._worker.waits(f"{intake.source} feed is away")
+
+
+def _latest(bodies: Sequence[Record]) -> dict[str, bytes]:
+    """Return the last tick of each instrument as the hot store keeps it."""
+    batches = [body for body in bodies if isinstance(body, TickBatch)]
+    if not batches:
+        return {}
+    ticks = TickBatch.concat(batches)
+    return {
+        f"tick:latest:{tick.instrument}": msgspec.json.encode(tick)
+        for tick in ticks.take(ticks.last_of_each()).to_records()
+    }

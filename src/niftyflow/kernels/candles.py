@@ -51,11 +51,11 @@ def fold_trades(
 ):  # fmt: skip
     """Fold ticks from row `start` on; return the first row whose minute needs a longer ring, or the number of rows.
 
-    `offset` is that of row 0 in the log: what a stored base has taken in already is not taken in again. `day_start` and `day_end` bound the day in ms UTC. `outcome` (uint8 a row) tells what became of each tick: a trade
-    taken in, a repeat, a quote whose last trade is of an earlier day (so that today's volume is known to be 0), a
-    trade before the ring, the same of a symbol already told (late: its minute needs repair), or one after the day.
-    `dirty` marks slots whose closed minutes changed. `counts` adds up the outcomes; `newest[0]` keeps
-    the newest minute traded in.
+    `offset` is that of row 0 in the log: what a stored base has taken in already is not taken in again. `day_start`
+    and `day_end` bound the day in ms UTC. `outcome` (uint8 a row) tells what became of each tick: a trade taken in, a
+    repeat, a quote whose last trade is of an earlier day (so that today's volume is known to be 0), a trade before the
+    ring, the same of a symbol already told (late: its minute needs repair), or one after the day. `dirty` marks slots
+    whose closed minutes changed. `counts` adds up the outcomes; `newest[0]` keeps the newest minute traded in.
     """
     ring = cells.shape[1]
     mask = ring - 1

@@ -34,12 +34,14 @@ class Publisher(Protocol):
 
 
 class DeadLetters:
-    """Keeps what was refused, with its reason, until an operator looks at it."""
+    """Keeps what was refused, with its reason, until an operator looks at it.
+
+    Whoever writes to the local file or empties it holds its lock: several stages and processes share it.
+    """
 
     def __init__(self, bus: Publisher, folder: Path) -> None:
         self._bus = bus
         self._file = folder / FILE
-        self._turns = asyncio.Lock()
 
     async def put(self, letters: Sequence[DeadLetter]) -> None:
         """Keep the letters; when the bus is away they go to the local file first and follow later.
@@ -55,32 +57,30 @@ class DeadLetters:
     async def drain(self) -> int:
         """Send what the local file holds, and empty it; return how many letters that were.
 
-        While the bus is away, or while another process sends them, they stay where they are.
+        While the bus is away, or while somebody else sends them, they stay where they are.
         """
         if not self._file.exists() or not self._file.stat().st_size:
             return 0
-        async with self._turns:
-            with self._file.open("r+b") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return 0
-                letters = await asyncio.to_thread(_read, file)
-                try:
-                    for topic, some in _by_topic(letters).items():
-                        await self._bus.publish(PREFIX + topic, [tuple(some)])
-                except Retryable:
-                    return 0
-                file.truncate(0)
-                return len(letters)
+        with self._file.open("r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return 0
+            letters = await asyncio.to_thread(_read, file)
+            try:
+                for topic, some in _by_topic(letters).items():
+                    await self._bus.publish(PREFIX + topic, [tuple(some)])
+            except Retryable:
+                return 0
+            file.truncate(0)
+            return len(letters)
 
     async def _keep(self, topic: str, letters: list[DeadLetter]) -> None:
         try:
             await self._bus.publish(PREFIX + topic, [tuple(letters)])
         except Retryable as error:
             log.warning("dead_letters_kept_locally", file=str(self._file), reason=str(error))
-            async with self._turns:
-                await asyncio.to_thread(self._append, letters)
+            await asyncio.to_thread(self._append, letters)
         else:
             await self.drain()
 

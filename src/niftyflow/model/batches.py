@@ -114,8 +114,8 @@ class Columns(ABC):
 
     def keys(self) -> list[str]:
         """Return the instrument key of each row."""
-        keys = [name.key for name in self.names.names]
-        return [keys[index] for index in self.name.tolist()]
+        names = self.names.names
+        return [names[index].key for index in self.name.tolist()]
 
     @abstractmethod
     def to_records(self) -> list[Any]:
@@ -189,7 +189,8 @@ class TickBatch(Columns):
 
     def to_records(self) -> list[Tick]:
         """Return the rows as `Tick` records."""
-        spelled = [(*split_key(name.key), name.token, name.source) for name in self.names.names]
+        names = {index: self.names[index] for index in set(self.name.tolist())}
+        spelled = {index: (*split_key(name.key), name.token, name.source) for index, name in names.items()}
         rows = zip(*(getattr(self, field).tolist() for field in self.COLUMNS), strict=True)
         ticks = []
         for index, ltp, volume, day_volume, bid, ask, interest, timestamp, traded_at, received, sequence in rows:
@@ -299,7 +300,7 @@ class CandleBatch(Columns):
 
     def to_records(self) -> list[Candle]:
         """Return the rows as `Candle` records."""
-        spelled = [split_key(name.key) for name in self.names.names]
+        spelled = {index: split_key(self.names[index].key) for index in set(self.name.tolist())}
         labels = {provenance.value: provenance.label for provenance in Provenance}
         rows = zip(*(getattr(self, field).tolist() for field in self.COLUMNS), strict=True)
         candles = []

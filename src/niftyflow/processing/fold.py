@@ -110,7 +110,7 @@ class CandleFold:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def take(self, ticks: TickBatch, offset: int) -> NDArray[np.int64]:
-        """Fold the ticks, the first of which stands at `offset`; return the rows that lie after the watermark's day and were not taken in."""
+        """Fold the ticks, the first at `offset`; return the rows after the watermark's day, which were not taken in."""
         if not self.started:
             self.unknown_time += len(ticks)
             return _NO_ROWS

@@ -5,6 +5,7 @@ The rules are in `fold.py`, the running in `kit/stage.py`; here is only what con
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ from niftyflow.processing.sessions import MarketSessions
 from niftyflow.storage.ports import HotStore, MarketStore, RepairRequest
 
 CURRENT_CANDLE_SECONDS = 120.0
+CURRENT_FIELDS = ("time", "open", "high", "low", "close", "volume", "trades", "vwap", "incomplete")
+CANDLES_AT_ONCE = 100
 OUTCOMES = outcome_names()
 
 
@@ -169,17 +172,19 @@ class CandleStage:
         metrics.CANDLES.inc(stored)
 
     async def _show_current(self, fold: CandleFold) -> None:
-        """Put the open candles where a screen looks; they may vanish."""
+        """Put the open candles where a screen looks, a few at a time so that nobody waits; they may vanish."""
         candles = fold.open_candles()
         if candles is None:
             return
-        hashes = {}
-        for candle in candles.to_records():
-            fields = msgspec.to_builtins(candle)
-            hashes[f"candle:current:{candle.instrument}"] = {
-                name: msgspec.json.encode(value) for name, value in fields.items()
+        for first in range(0, len(candles), CANDLES_AT_ONCE):
+            hashes = {
+                f"candle:current:{candle.instrument}": {
+                    field: msgspec.json.encode(getattr(candle, field)) for field in CURRENT_FIELDS
+                }
+                for candle in candles.take(slice(first, first + CANDLES_AT_ONCE)).to_records()
             }
-        await self._hot.set_hashes(hashes, CURRENT_CANDLE_SECONDS)
+            await self._hot.set_hashes(hashes, CURRENT_CANDLE_SECONDS)
+            await asyncio.sleep(0)
 
     async def _base(self, partition: int, time: int) -> CandleBatch | None:
         stored = await self._market.last_candles(*base_span(time))

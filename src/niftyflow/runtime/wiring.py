@@ -6,6 +6,7 @@ It is the only place that knows every part. No layer asks in which mode it runs.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ T = TypeVar("T")
 
 TOPIC = "raw-ticks"
 LOOK_SECONDS = 0.02
+COLLECTOR = (20_000, 20, 50)
 
 
 @dataclass(slots=True)
@@ -75,6 +77,16 @@ async def engines(workspace: Workspace, settings: AppSettings) -> AsyncIterator[
         yield Engines(bus, journal, market, hot, DeadLetters(bus, workspace.path), Health())
 
 
+def calm_collector() -> None:
+    """Spare the ticks the collector's long pauses: what stands at the start is never looked through again.
+
+    A full collection over everything imported took 80 to 100 ms, in which no tick was taken in.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR)
+
+
 class Process:
     """One running graph: `run` until the feed ends and all is worked off, or until `stop`."""
 
@@ -110,6 +122,7 @@ class Process:
         """
         on = self.engines
         await on.market.save_instruments(instruments)
+        calm_collector()
         shells = [await self._shell(CandleStage(on.bus, on.market, on.hot, clock), on.bus, clock)] if processes else []
         if on.journal is not on.bus and feed is not None:
             shells.append(await self._shell(Forwarder(on.bus), on.journal, clock))

@@ -70,7 +70,7 @@ def test_the_settings_file_of_the_workspace_is_read(niftyflow: Niftyflow, tmp_pa
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes where nobody may")
-@pytest.mark.parametrize("command", [("up",), ("demo",), ("replay", __file__)])
+@pytest.mark.parametrize("command", [("up",), ("demo",)])
 def test_a_read_only_workspace_is_one_line(niftyflow: Niftyflow, tmp_path, command):
     """5, and how to choose another."""
     tmp_path.chmod(0o500)

@@ -265,7 +265,7 @@ async def test_the_open_candle_is_in_the_hot_store(ground):
     await ground.put(mark(3000))
     await ground.process()
     fields = await ground.hot.get_hash("candle:current:NSE:RELIANCE")
-    assert [json.loads(fields[name]) for name in ("open", "close", "symbol")] == [7.5, 8.5, "RELIANCE"]
+    assert [json.loads(fields[name]) for name in ("open", "close", "trades")] == [7.5, 8.5, 2]
     assert 110 < await ground.hot.ttl("candle:current:NSE:RELIANCE") <= 120
 
 
