@@ -26,7 +26,7 @@ from niftyflow.storage.ports import HotStore, MarketStore, RepairRequest
 
 CURRENT_CANDLE_SECONDS = 120.0
 CURRENT_FIELDS = ("time", "open", "high", "low", "close", "volume", "trades", "vwap", "incomplete")
-CANDLES_AT_ONCE = 100
+CANDLES_AT_ONCE = 20
 OUTCOMES = outcome_names()
 
 
