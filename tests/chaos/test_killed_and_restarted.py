@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-import time
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.commands import end, kill, simulator, start
-from support.data import shared_data
-from support.polars_oracle import MINUTE, candles
-from support.recorded import FIELDS, in_ms, open_of, stored
-from support.replays import outcome
-from support.speeds import LONG
 
 from niftyflow.brokers.simulator.files import open_source
 from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.bus.port import Start
 from niftyflow.model import CandleBatch, FeedGap
 from niftyflow.runtime.workspace import Workspace
+from support.commands import kill, simulator, start
+from support.data import shared_data
+from support.polars_oracle import MINUTE, candles
+from support.recorded import FIELDS, in_ms, open_of, stored
+from support.replays import outcome
+from support.speeds import LONG
 
 pytestmark = [pytest.mark.data, pytest.mark.timeout(900)]
 
@@ -64,7 +64,7 @@ async def test_killed_three_times_it_holds_what_it_lived_through(tmp_path: Path)
     with simulator(str(path), "--speed", str(SPEED), log=tmp_path / "sim.log") as url:
         for _ in range(3):
             up = start("--workspace", str(workspace.path), "up", "--url", url, log=tmp_path / "up.log")
-            time.sleep(dice.uniform(*LIFE_SECONDS))
+            await asyncio.sleep(dice.uniform(*LIFE_SECONDS))
             assert up.poll() is None, (tmp_path / "up.log").read_text()
             kill(up)
         up = start("--workspace", str(workspace.path), "up", "--url", url, log=tmp_path / "up.log")

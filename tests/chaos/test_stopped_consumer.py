@@ -12,22 +12,22 @@ from pathlib import Path
 import psutil
 import pytest
 from polars.testing import assert_frame_equal
-from support.commands import end, simulator, start
-from support.recorded import stored
-from support.replays import outcome, replay
-from support.speeds import LONG
 
 from niftyflow.brokers.simulator.synthetic import SyntheticSession
 from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.cli.sim import trading_parts
 from niftyflow.runtime.workspace import Workspace
+from support.commands import end, simulator, start
+from support.recorded import stored
+from support.replays import outcome, replay
+from support.speeds import LONG
 
 pytestmark = pytest.mark.timeout(600)
 
 STOPPED_SECONDS = 60 if LONG else 12
 RATE = 8_000
 SYMBOLS, SPEED = (470, 20) if LONG else (170, 60)
-MUHURAT = datetime(2025, 10, 21)  # an hour's session
+MUHURAT = datetime(2025, 10, 21)  # noqa: DTZ001 - a day; its session lasts an hour
 MEMORY_GROWTH = 120 << 20
 
 
@@ -37,7 +37,7 @@ async def end_of(bus: EmbeddedBus) -> int:
 
 
 async def test_a_stopped_group_harms_nobody_and_catches_up(tmp_path: Path) -> None:
-    """Processing is stopped by SIGSTOP: the feed goes on, memory is bounded, and the candles are the undisturbed ones."""
+    """Processing is stopped by SIGSTOP: the feed goes on, memory is bounded, the candles are the undisturbed ones."""
     workspace = Workspace(tmp_path / "workspace").create()
     log = tmp_path / "up.log"
     arguments = ("--synthetic", "--date", f"{MUHURAT:%Y-%m-%d}", "--symbols", str(SYMBOLS), "--speed", str(SPEED))

@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+
+from niftyflow.brokers.simulator.files import open_source
+from niftyflow.runtime.workspace import Workspace
 from support.commands import simulator, start
 from support.data import shared_data
 from support.recorded import stored
 from support.replays import outcome
-
-from niftyflow.brokers.simulator.files import open_source
-from niftyflow.runtime.workspace import Workspace
 
 pytestmark = [pytest.mark.data, pytest.mark.timeout(900)]
 

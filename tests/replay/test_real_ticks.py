@@ -5,12 +5,12 @@ from __future__ import annotations
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+
+from niftyflow.brokers.simulator.files import open_source
 from support.data import shared_data
 from support.polars_oracle import DAY, IST, MINUTE, candles
 from support.recorded import FIELDS, in_ms, open_of, stored
 from support.replays import replay
-
-from niftyflow.brokers.simulator.files import open_source
 
 pytestmark = pytest.mark.data
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.data import shared_data
-from support.replays import replay
 
 from niftyflow.brokers.simulator.files import open_source
 from niftyflow.brokers.simulator.synthetic import SyntheticSession
 from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.bus.port import Start
 from niftyflow.model import CandleBatch, TickBatch
+from support.data import shared_data
+from support.replays import replay
 
 TOPICS = ("raw-ticks", "market_candles", "dlq.raw-ticks")
 NINE_FIFTEEN = 1_767_584_700_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+
 from support.polars_oracle import DAY, IST, MINUTE
 from support.replays import Outcome
 

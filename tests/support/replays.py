@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from niftyflow.brokers.simulator.playback import Playback
 from niftyflow.brokers.simulator.replay import ReplayFeed
+from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.kit.clock import VirtualClock
 from niftyflow.model import CandleBatch, DeadLetter, FeedGap, Instrument, Interval
 from niftyflow.runtime.settings import AppSettings
@@ -42,8 +43,6 @@ async def replay(tape: Source, folder: Path) -> Outcome:
 
 async def outcome(workspace: Workspace, instruments: list[Instrument]) -> Outcome:
     """Read what a workspace holds, while a process runs or after."""
-    from niftyflow.bus.embedded import EmbeddedBus
-
     bus = EmbeddedBus(workspace.log)
     await bus.open()
     try:

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from niftyflow.bus.embedded import EmbeddedBus
+from niftyflow.bus.port import Bus
 from niftyflow.kit.clock import WallClock
 from niftyflow.kit.dead_letters import PREFIX, DeadLetters
 from niftyflow.model import DeadLetter, Misconfigured, Refused, Tick, TickBatch
+from niftyflow.runtime.buses import bus_of, journal_of
+from niftyflow.runtime.settings import load
 from niftyflow.runtime.workspace import Workspace
 
 TOPIC = "raw-ticks"
@@ -22,7 +24,7 @@ TOPIC = "raw-ticks"
 class LetterBox:
     """The dead letters of one workspace."""
 
-    def __init__(self, bus: EmbeddedBus) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._clock = WallClock()
 
@@ -76,14 +78,15 @@ class LetterBox:
 
 @asynccontextmanager
 async def letter_box(workspace: Workspace) -> AsyncIterator[LetterBox]:
-    """Open the dead letters of a workspace, those in its local file too, for the time of a `with`.
+    """Open the dead letters of a workspace, on the bus of its settings and in its local file, for a `with`.
 
     Raises:
-        Misconfigured: the workspace has no log.
+        Misconfigured: the workspace has no log, or its settings are wrong.
+        Retryable: the bus is a cluster, and away.
     """
     if not workspace.log.exists():
         raise Misconfigured(f"{workspace.path} holds no log: `niftyflow up` or `niftyflow demo` makes one")
-    bus = EmbeddedBus(workspace.log)
+    bus = bus_of(load(workspace.settings_file).bus, journal_of(workspace))
     await bus.open()
     try:
         await DeadLetters(bus, workspace.path).drain()

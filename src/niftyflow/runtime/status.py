@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import msgspec
 
-from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.kit.clock import to_ist
 from niftyflow.market import day_start, ist_day
 from niftyflow.model import FeedGap, Interval, LeaseHeld
-from niftyflow.runtime.graph import GRAPH
+from niftyflow.runtime.buses import bus_of, journal_of
+from niftyflow.runtime.graph import GRAPH, JOURNAL_FORWARDER
 from niftyflow.runtime.letters import LetterBox
+from niftyflow.runtime.settings import load
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.leases import FileLeases
 
@@ -87,24 +89,26 @@ async def look_at(workspace: Workspace) -> Status:
 async def _log(workspace: Workspace) -> tuple[int, list[TopicStatus], list[GroupStatus]]:
     if not workspace.log.exists():
         return 0, [], []
-    bus = EmbeddedBus(workspace.log)
-    await bus.open()
-    try:
+    journal = journal_of(workspace)
+    bus = bus_of(load(workspace.settings_file).bus, journal)
+    async with AsyncExitStack() as stack:
+        for opened in dict.fromkeys((journal, bus)):
+            await opened.open()
+            stack.push_async_callback(opened.close)
         names = dict.fromkeys(topic for node in GRAPH for topic in node.writes if not topic.startswith("dlq."))
         topics = [
             TopicStatus(name, sum((await bus.end(name)).values()), len(await LetterBox(bus).waiting(name)))
             for name in names
         ]
+        nodes = GRAPH if bus is journal else (JOURNAL_FORWARDER,)  # a cluster's groups are the cluster's to tell
         groups = [
-            GroupStatus(reading.group, reading.topic, await bus.behind(reading.topic, reading.group))
-            for node in GRAPH
+            GroupStatus(reading.group, reading.topic, await journal.behind(reading.topic, reading.group))
+            for node in nodes
             for reading in node.reads
             if reading.group is not None
         ]
-        last = await bus.last_watermark(TOPIC, 0)
+        last = await journal.last_watermark(TOPIC, 0)
         return (last.time if last is not None else 0), topics, groups
-    finally:
-        await bus.close()
 
 
 async def holder(workspace: Workspace) -> str:

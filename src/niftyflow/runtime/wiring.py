@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from niftyflow.brokers.port import Feed
-from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.bus.port import Bus, Subscription
 from niftyflow.ingestion.forward import Forwarder
 from niftyflow.ingestion.service import Ingestion
@@ -24,7 +23,8 @@ from niftyflow.kit.log import get_logger
 from niftyflow.kit.stage import Shell
 from niftyflow.model import Instrument
 from niftyflow.processing.stage import CandleStage
-from niftyflow.runtime.settings import AppSettings, BusEngine
+from niftyflow.runtime.buses import bus_of, journal_of
+from niftyflow.runtime.settings import AppSettings
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.leases import FileLeases
 from niftyflow.storage.memory_hot import MemoryHotStore
@@ -61,14 +61,8 @@ async def engines(workspace: Workspace, settings: AppSettings) -> AsyncIterator[
     """
     workspace.create()
     async with AsyncExitStack() as stack:
-        journal = EmbeddedBus(workspace.log)
-        bus: Bus = journal
-        if settings.bus.engine is BusEngine.KAFKA:
-            from niftyflow.bus.kafka import KafkaBus  # noqa: PLC0415 - an extra
-
-            bus = KafkaBus(
-                settings.bus.servers, prefix=settings.bus.prefix, partitions=settings.bus.partitions, source="niftyflow"
-            )
+        journal = journal_of(workspace)
+        bus = bus_of(settings.bus, journal)
         opened: list[Bus | MarketStore | HotStore] = list(dict.fromkeys((journal, bus)))
         market, hot = SqliteMarketStore(workspace.market_db), MemoryHotStore()
         for engine in (*opened, market, hot):

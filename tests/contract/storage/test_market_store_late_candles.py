@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from support.stores import flat_candles
-
 from niftyflow.storage.ports import MarketStore
+from support.stores import flat_candles
 
 ALWAYS = (0, 1 << 60)
 

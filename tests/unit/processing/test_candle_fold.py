@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from support.candle_rules import MINUTE, Made, Trade, candles_of
 
 from niftyflow.model import Candle, CandleBatch, Name, NameTable, TickBatch, Watermark
 from niftyflow.processing.fold import CandleFold, Told, base_span, day_start_of
+from support.candle_rules import MINUTE, Made, Trade, candles_of
 
 DAY = day_start_of(1_471_300_000_000)
 OPEN = DAY + 555 * MINUTE
@@ -23,10 +23,10 @@ SESSION = [OPEN + index * MINUTE for index in range(SESSION_MINUTES)]
 class OneSession:
     """Every instrument trades the same forty minutes from 09:15 on every day."""
 
-    def class_of(self, key: str, day_start: int) -> int:
+    def class_of(self, key: str, day_start: int) -> int:  # noqa: ARG002 - the port's signature
         return 0
 
-    def masks(self, day_start: int) -> np.ndarray:
+    def masks(self, day_start: int) -> np.ndarray:  # noqa: ARG002 - the port's signature
         masks = np.zeros((1, 1440), np.uint8)
         masks[0, 555 : 555 + SESSION_MINUTES] = 1
         return masks
@@ -82,13 +82,14 @@ class Store:
         names = NameTable(Name(f"NSE:{symbol}") for symbol in newest)
         time, close, volume, traded_at, through = (list(column) for column in zip(*newest.values(), strict=True))
         zeros = np.zeros(len(newest))
-        columns = {column: zeros for column in CandleBatch.COLUMNS}
+        columns = dict.fromkeys(CandleBatch.COLUMNS, zeros)
         columns |= {"name": range(len(newest)), "time": time, "close": close}
         columns |= {"day_volume": volume, "traded_at": traded_at, "through_offset": through}
         return CandleBatch(names, next(iter(self.revisions.values())).interval if self.revisions else "1m", **columns)
 
 
 def batch_of(trades: list[Trade]) -> TickBatch:
+    """Return trades as the batch the fold takes."""
     names = NameTable()
     zeros = [0] * len(trades)
     return TickBatch(
@@ -108,6 +109,7 @@ def batch_of(trades: list[Trade]) -> TickBatch:
 
 
 def mark(time: int, *, healthy: bool = True) -> Watermark:
+    """Return a watermark of the only partition."""
     return Watermark(time=time, partition=0, source="test", healthy=healthy)
 
 
@@ -137,8 +139,7 @@ def logs(draw: st.DrawFn) -> list[Trade | Watermark]:
     log: list[Trade | Watermark] = [mark(OPEN - 30_000)]
     volumes = dict.fromkeys("ABC", 0)
     now = OPEN - 20_000
-    sequence = 0
-    for _ in range(draw(st.integers(5, 60))):
+    for sequence in range(draw(st.integers(5, 60))):
         now += draw(st.sampled_from([0, 0, 1000, 1000, 3000, 20_000, 70_000]))
         symbol = draw(st.sampled_from("ABC"))
         late = draw(st.sampled_from([0, 0, 0, 1000, 40_000, 150_000]))
@@ -146,7 +147,6 @@ def logs(draw: st.DrawFn) -> list[Trade | Watermark]:
         seen = max(0, volumes[symbol] - draw(st.sampled_from([0, 0, 0, 2])))
         price = draw(st.integers(100, 110)) * 0.05
         log.append(Trade(symbol, max(OPEN - 30_000, now - late) // 1000 * 1000, sequence, price, seen))
-        sequence += 1
         if draw(st.booleans()):
             log.append(mark(max(now - 1000, log[0].time)))
     log.append(mark(now + 400_000))
@@ -154,6 +154,7 @@ def logs(draw: st.DrawFn) -> list[Trade | Watermark]:
 
 
 def made(candle: Candle) -> Made:
+    """Return what the rules say of a candle."""
     return Made(
         candle.open, candle.high, candle.low, candle.close, candle.volume, candle.trades, incomplete=candle.incomplete
     )
