@@ -23,6 +23,9 @@ STAGE = "ingestion"
 MINUTE_MS = 60_000
 SECOND_MS = 1000
 LEAP_MS = 2000
+"""A feed that marks every second and skips more has jumped to another time or session."""
+OWN_LEAP_MS = 10_000
+"""Our own loop tells the time every second; after more than this the process, or the machine, was asleep."""
 Record = TickBatch | Watermark
 
 
@@ -70,7 +73,7 @@ class Intake:
                     taken.bodies += next(numbered)
                 case FeedClock(time):
                     self._now = max(self._now, time)
-                    self._tell(taken, time, healthy=not self._leaps(time))
+                    self._tell(taken, time, healthy=not self._leaps(time, LEAP_MS))
                 case FeedUp(at, reason):
                     self._take_up(taken, at, reason)
                 case FeedDown(at, reason):
@@ -91,7 +94,8 @@ class Intake:
         taken = Taken()
         if not self._follows_feed and now // SECOND_MS > self._second:
             self._second = now // SECOND_MS
-            self._tell(taken, (now - self._grace_ms) // SECOND_MS * SECOND_MS, healthy=True)
+            time = (now - self._grace_ms) // SECOND_MS * SECOND_MS
+            self._tell(taken, time, healthy=not self._leaps(time, OWN_LEAP_MS))
         return taken
 
     def refuse_past(self, now: int) -> None:
@@ -155,9 +159,9 @@ class Intake:
         self._mark(taken, max(at, self.last), healthy=False)
         log.info("feed_observed", source=self.source, at=at, reason=reason)
 
-    def _leaps(self, time: int) -> bool:
-        """Whether a feed that marks every second has skipped some: a jump to another time or session."""
-        return bool(self.last) and time - self.last > LEAP_MS
+    def _leaps(self, time: int, most: int) -> bool:
+        """Whether more time has passed since the last watermark than can: a jump of the feed, or a sleep of ours."""
+        return bool(self.last) and time - self.last > most
 
     def _tell(self, taken: Taken, time: int, *, healthy: bool) -> None:
         if self.is_up and time > self.last:

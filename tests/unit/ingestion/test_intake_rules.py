@@ -330,3 +330,13 @@ def test_however_a_session_is_cut_into_calls_the_same_records_come_out(session):
     """Byte for byte, letters included: a fast replay and a slow one write the same log."""
     told, cuts = session
     assert played(told, cuts) == played(told, [])
+
+
+def test_a_sleep_of_the_whole_process_is_no_observed_time():
+    """Stopped, or on a laptop that was shut, nothing was taken in: the next watermark says so."""
+    intake = Intake("kite", sequence=0, last=0, grace_ms=0, follows_feed=False)
+    intake.take([FeedUp(DAY, "data flows")], DAY)
+    awake = intake.tell_time(DAY + 1000).bodies
+    asleep = intake.tell_time(DAY + 61_000).bodies
+    after = intake.tell_time(DAY + 62_000).bodies
+    assert [mark.healthy for mark in (*awake, *asleep, *after)] == [True, False, True]
