@@ -21,6 +21,7 @@ def run() -> list[Measurement]:
         command = [sys.executable, "-m", "niftyflow.cli.app", "--workspace", folder, "up", "--url", url]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(SECONDS)
+            assert process.poll() is None, "niftyflow up has ended"
             status = Path(f"/proc/{process.pid}/status").read_text()
             process.terminate()
     sizes = dict(line.split(":", 1) for line in status.splitlines())

@@ -75,7 +75,19 @@ def folded(frames: list[bytes], index: TokenIndex) -> int:
 @contextmanager
 def simulator(*arguments: str) -> Iterator[str]:
     """Run `niftyflow sim` in a process of its own on a free port; yield its address."""
-    command = [sys.executable, "-m", "niftyflow.cli.app", "sim", *arguments, "--port", "0"]
+    with _printing(sys.executable, "-m", "niftyflow.cli.app", "sim", *arguments, "--port", "0") as url:
+        yield url
+
+
+@contextmanager
+def generated_market(symbols: int, seconds: int) -> Iterator[str]:
+    """Run a generated session of any size in a process of its own, as fast as it is read; yield its address."""
+    with _printing(sys.executable, "-m", "benchmarks.generated_market", str(symbols), str(seconds), "max") as url:
+        yield url
+
+
+@contextmanager
+def _printing(*command: str) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         try:

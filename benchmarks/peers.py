@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.measure import Measurement, best_of
 from benchmarks.workload import Trades
 
-PEER_PYTHON = "NIFTYFLOW_BENCH_PEERS"
+PEER_PYTHON = "BENCH_PEERS_PYTHON"
 """Names the interpreter of the environment that holds the peers' packages; `make bench` sets it."""
 NAUTILUS_SCRIPT = Path(__file__).with_name("nautilus_peer.py")
 MINUTE_MS = 60_000
