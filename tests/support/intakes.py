@@ -46,6 +46,7 @@ class ScriptedFeed:
         self._stopped = asyncio.Event()
         self.started: list[Instrument] = []
         self.readings = 0
+        self.heard_at = 1 << 60
 
     async def start(self, instruments: Sequence[Instrument]) -> None:
         """Note what was asked for."""

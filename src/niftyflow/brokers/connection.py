@@ -128,6 +128,10 @@ def refuse_unsafe(url: str) -> None:
         Misconfigured: it is neither wss:// nor ws:// to this machine itself.
     """
     parts = urlsplit(url)
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise Misconfigured(f"{url} has no valid port: {error}") from error
     if not parts.hostname or not (parts.scheme == "wss" or (parts.scheme == "ws" and _is_loopback(parts.hostname))):
         raise Misconfigured(
             f"{parts.scheme}://{parts.hostname or ''} is refused: use wss://, or ws:// to 127.0.0.1 for a simulator"
@@ -165,8 +169,13 @@ class SupervisedConnection:
         self._told: Reason | None = None
         self._is_subscribed = False
         self._is_paused = False
-        self._heard = self._last_sign = self._subscribed_at = monotonic()
+        self._heard = self._last_sign = self._subscribed_at = self._data_at = monotonic()
         self._heard_at = clock.now()
+
+    @property
+    def heard_at(self) -> int:
+        """When any frame was last received, heartbeats included (ms UTC of our clock)."""
+        return self._heard_at
 
     async def run(self) -> NoReturn:
         """Connect, and come back after every loss, for ever.
@@ -242,10 +251,18 @@ class SupervisedConnection:
                 await self._send(socket.send_str(message))
             self._is_subscribed = True
             self._subscribed_at = monotonic()
-            await asyncio.sleep(self._settings.resubscribe_after_seconds)
-            if self._is_up:
-                return
+            asked_at = monotonic()
+            await self._until_mute()
             self._log.warning("feed_mute", seconds=self._settings.resubscribe_after_seconds)
+            if self._is_up and self._data_at <= asked_at:
+                raise _Lost(Reason.SILENT, "heartbeats, but no data even after subscribing again")
+
+    async def _until_mute(self) -> None:
+        """Wait until no data has come for long: a broker may forget a subscription and go on with its heartbeats."""
+        patience = self._settings.resubscribe_after_seconds
+        since = monotonic()
+        while (waited := monotonic() - max(since, self._data_at)) < patience:  # noqa: ASYNC110 - silence is no event
+            await asyncio.sleep(patience - waited)
 
     async def _listen(self, socket: Socket) -> NoReturn:
         """Put what arrives into the inbox, in order, until the socket ends."""
@@ -271,6 +288,7 @@ class SupervisedConnection:
         self._hear()
         if self._dialect.is_heartbeat(data):
             return
+        self._data_at = monotonic()
         if self._is_subscribed and not self._is_up and self._flows(data):
             self._tries = 0
             self._told = None

@@ -65,6 +65,11 @@ class Feed(Protocol):
 
     source: str
 
+    @property
+    def heard_at(self) -> int:
+        """When the feed was last heard (ms UTC of our clock), heartbeats included; of several sockets, the quietest."""
+        ...
+
     async def start(self, instruments: Sequence[Instrument]) -> None:
         """Connect in the background and keep the instruments subscribed, in full mode, until `stop`."""
         ...

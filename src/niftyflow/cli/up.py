@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from niftyflow.cli.context import on_signals, run, settings_of, state_of
+from niftyflow.kit.clock import WallClock
 from niftyflow.runtime.settings import AppSettings
 from niftyflow.runtime.workspace import Workspace
 
@@ -55,11 +56,11 @@ async def _up(workspace: Workspace, settings: AppSettings, only: Part | None) ->
     from niftyflow.runtime.feeds import instruments_of, live_feed  # noqa: PLC0415 - heavy
     from niftyflow.runtime.wiring import Process, engines  # noqa: PLC0415 - heavy
 
-    feed, clock = live_feed(settings)
+    feed, clock = (None, WallClock()) if only is Part.PROCESSING else live_feed(settings)
     async with engines(workspace, settings) as on:
         process = Process(workspace, settings, on)
         on_signals(process.stop)
-        if only is Part.PROCESSING:
+        if feed is None:
             await process.run(None, [], clock)
             return
         offered = await process.until_stopped(instruments_of(settings, clock, on.health.worker("ingestion")))

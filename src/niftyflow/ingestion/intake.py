@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from niftyflow.brokers.port import FeedClock, FeedDown, FeedEnd, FeedEvent, FeedText, FeedUp, Malformed
-from niftyflow.ingestion.validate import refusals
+from niftyflow.ingestion.validate import FUTURE_MS, refusals
 from niftyflow.kit.log import get_logger
 from niftyflow.kit.stage import letter_of
 from niftyflow.model import DeadLetter, Misconfigured, TickBatch, Watermark, moment
@@ -24,8 +25,6 @@ MINUTE_MS = 60_000
 SECOND_MS = 1000
 LEAP_MS = 2000
 """A feed that marks every second and skips more has jumped to another time or session."""
-OWN_LEAP_MS = 10_000
-"""Our own loop tells the time every second; after more than this the process, or the machine, was asleep."""
 Record = TickBatch | Watermark
 
 
@@ -56,6 +55,7 @@ class Intake:
         self._follows_feed = follows_feed
         self._now = 0
         self._second = 0
+        self._is_unseen = self._is_behind = False
 
     def take(self, events: list[FeedEvent], now: int) -> Taken:
         """Turn events, in order, into records; `now` (ms UTC) is our clock after the last of them.
@@ -73,7 +73,7 @@ class Intake:
                     taken.bodies += next(numbered)
                 case FeedClock(time):
                     self._now = max(self._now, time)
-                    self._tell(taken, time, healthy=not self._leaps(time, LEAP_MS))
+                    self._tell(taken, time, healthy=not self._leaps(time))
                 case FeedUp(at, reason):
                     self._take_up(taken, at, reason)
                 case FeedDown(at, reason):
@@ -89,13 +89,18 @@ class Intake:
                     log.info("feed_said", source=self.source, type=kind, data=data[:200].decode(errors="replace"))
         return taken
 
-    def tell_time(self, now: int) -> Taken:
-        """Mark the time of our own clock, once a second, unless the feed tells it."""
+    def tell_time(self, now: int, heard_at: int | None = None, *, was_asleep: bool = False) -> Taken:
+        """Mark the time of our own clock, once a second, unless the feed tells it.
+
+        It never runs ahead of when the feed was last heard: what was not heard was not observed. `was_asleep` says
+        that the whole process, or the machine, stood still since the last call.
+        """
         taken = Taken()
+        self._is_unseen |= was_asleep
         if not self._follows_feed and now // SECOND_MS > self._second:
             self._second = now // SECOND_MS
-            time = (now - self._grace_ms) // SECOND_MS * SECOND_MS
-            self._tell(taken, time, healthy=not self._leaps(time, OWN_LEAP_MS))
+            known = now if heard_at is None else min(now, heard_at)
+            self._tell(taken, (known - self._grace_ms) // SECOND_MS * SECOND_MS, healthy=True)
         return taken
 
     def refuse_past(self, now: int) -> None:
@@ -117,7 +122,10 @@ class Intake:
             return
         ticks = TickBatch.concat(batches)
         sizes = [len(batch) for batch in batches]
-        refused = refusals(ticks, np.repeat(self._times(events), sizes))
+        judged_at = np.repeat(self._times(events), sizes)
+        refused = refusals(ticks, judged_at)
+        if not self._follows_feed:
+            self._doubt_clock(ticks, judged_at)
         ends = np.cumsum(sizes).tolist()
         kept = np.ones(len(ticks), dtype=bool)
         kept[list(refused)] = False
@@ -159,13 +167,23 @@ class Intake:
         self._mark(taken, max(at, self.last), healthy=False)
         log.info("feed_observed", source=self.source, at=at, reason=reason)
 
-    def _leaps(self, time: int, most: int) -> bool:
-        """Whether more time has passed since the last watermark than can: a jump of the feed, or a sleep of ours."""
-        return bool(self.last) and time - self.last > most
+    def _leaps(self, time: int) -> bool:
+        """Whether a feed that marks every second has skipped some: a jump to another time or session."""
+        return bool(self.last) and time - self.last > LEAP_MS
 
     def _tell(self, taken: Taken, time: int, *, healthy: bool) -> None:
-        if self.is_up and time > self.last:
-            self._mark(taken, time, healthy=healthy)
+        if self.is_up and not self._is_behind and time > self.last:
+            self._mark(taken, time, healthy=healthy and not self._is_unseen)
+            self._is_unseen = False
+
+    def _doubt_clock(self, ticks: TickBatch, now: NDArray[np.int64]) -> None:
+        """Hold the watermarks while most trades lie in the future: our clock is wrong, not the exchange's."""
+        ahead = int((ticks.traded_at > now + FUTURE_MS).sum())
+        is_behind = 2 * ahead > len(ticks)
+        if is_behind and not self._is_behind:
+            log.error("clock_behind_exchange", source=self.source, advice="set this machine's clock, then restart")
+        self._is_unseen |= self._is_behind and not is_behind
+        self._is_behind = is_behind
 
     def _mark(self, taken: Taken, time: int, *, healthy: bool) -> None:
         self.last = time

@@ -6,7 +6,7 @@ It never pushes back to the feed for a slow reader: the journal is the buffer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,7 +15,7 @@ from pydantic import Field
 from niftyflow.brokers.port import Feed, FeedEvent
 from niftyflow.ingestion.intake import TOPIC, Intake, Record, Taken
 from niftyflow.kit import metrics
-from niftyflow.kit.clock import Clock, WallClock
+from niftyflow.kit.clock import Clock, WallClock, monotonic
 from niftyflow.kit.dead_letters import DeadLetters
 from niftyflow.kit.health import Worker
 from niftyflow.kit.log import get_logger
@@ -28,6 +28,8 @@ log = get_logger(__name__)
 
 LATEST_TICK_SECONDS = 300.0
 TURN_SECONDS = 0.25
+ASLEEP_SECONDS = 5.0
+"""A wait of a quarter of a second that took so long: the process was stopped, or the machine slept."""
 
 
 class Journal(Protocol):
@@ -52,13 +54,13 @@ class IngestionSettings(Settings):
     grace_ms: int = Field(
         default=1500,
         ge=0,
-        le=60_000,
+        le=30_000,
         description="Milliseconds by which a watermark trails our clock (not a simulator's)",
     )
 
 
 class Ingestion:
-    """One feed into one journal, under the leases of its partitions."""
+    """One feed into one journal, under the leases of its partitions; `prepare` is awaited once they are held."""
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class Ingestion:
         clock: Clock,
         settings: IngestionSettings,
         partitions: int = 1,
+        prepare: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._feed = feed
         self._journal = journal
@@ -81,6 +84,7 @@ class Ingestion:
         self._clock = clock
         self._settings = settings
         self._partitions = partitions
+        self._prepare = prepare or _nothing
         self._stopping = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -100,6 +104,7 @@ class Ingestion:
         try:
             for partition in range(self._partitions):
                 held.append(await self._leases.acquire(f"{TOPIC}/{partition}"))  # noqa: PERF401 - what is held must be given back
+            await self._prepare()
             await self._take_in(instruments)
         finally:
             await self._feed.stop()
@@ -124,12 +129,14 @@ class Ingestion:
         try:
             while not self._stopping.is_set() and not intake.has_ended:
                 reading = reading or asyncio.create_task(self._feed.read(), name="feed-read")
+                waited_from = monotonic()
                 await asyncio.wait({reading}, timeout=TURN_SECONDS)
+                was_asleep = monotonic() - waited_from > ASLEEP_SECONDS
                 now = self._clock.now()  # before the journal is waited for: what comes meanwhile is not of this time
                 if reading.done():
                     events, reading = reading.result(), None
                     await self._keep(intake, intake.take(events, now))
-                await self._keep(intake, intake.tell_time(now))
+                await self._keep(intake, intake.tell_time(now, self._feed.heard_at, was_asleep=was_asleep))
                 self._say(intake)
         finally:
             if reading is not None:
@@ -162,10 +169,10 @@ class Ingestion:
             log.warning("latest_ticks_not_shown", reason=str(error))
 
     def _say(self, intake: Intake) -> None:
-        if isinstance(self._clock, WallClock) and self._clock.steps_back:
-            metrics.CLOCK_STEPS.inc(self._clock.steps_back)
-            log.warning("clock_stepped_back", times=self._clock.steps_back)
-            self._clock.steps_back = 0
+        if isinstance(self._clock, WallClock) and self._clock.steps:
+            metrics.CLOCK_STEPS.inc(self._clock.steps)
+            log.error("clock_stepped", advice="ours goes on as before; once the system's is right, restart niftyflow")
+            self._clock.steps = 0
         if intake.is_up:
             self._worker.runs()
         else:
@@ -182,3 +189,7 @@ def _latest(bodies: Sequence[Record]) -> dict[str, bytes]:
         f"tick:latest:{tick.instrument}": msgspec.json.encode(tick)
         for tick in ticks.take(ticks.last_of_each()).to_records()
     }
+
+
+async def _nothing() -> None:
+    """Prepare nothing."""

@@ -26,18 +26,31 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The system's clock, held where it steps back so that time never runs backwards."""
+    """The system's clock, which goes on at the pace of the monotonic one while the system's jumps.
+
+    A jump of more than `STEP_MS` either way is a step: it is counted once, and our time takes no part in it until the
+    system's is back, or the program is started again.
+    """
+
+    STEP_MS = 500
 
     def __init__(self) -> None:
-        self._last = 0
-        self.steps_back = 0
+        self.steps = 0
+        self._is_stepped = False
+        self._last = time.time_ns() // 1_000_000
+        self._looked = time.monotonic_ns()
 
     def now(self) -> int:
-        """Return the system's time, or the last one told while the system's is behind it."""
-        now = time.time_ns() // 1_000_000
-        if now < self._last:
-            self.steps_back += 1
-            return self._last
+        """Return the time, ms UTC, never less than before."""
+        looked = time.monotonic_ns()
+        system = time.time_ns() // 1_000_000
+        expected = self._last + (looked - self._looked) // 1_000_000
+        is_stepped = abs(system - expected) > self.STEP_MS
+        self.steps += is_stepped and not self._is_stepped
+        self._is_stepped = is_stepped
+        now = max(self._last, expected if is_stepped else system)
+        if now > self._last:
+            self._looked += (now - self._last) * 1_000_000 if is_stepped else looked - self._looked
         self._last = now
         return now
 

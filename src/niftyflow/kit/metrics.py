@@ -19,4 +19,4 @@ LAG = Gauge("consumer_lag", "Records behind the reader's position", ["topic", "p
 DEAD_LETTERS = Counter("dlq_published_total", "Records dead-lettered", ["topic"])
 STAGE_LATENCY = Histogram("end_to_end_latency_seconds", "From receipt to the stage's effect", ["stage"], buckets=FAST)
 STAGE_PAUSED = Gauge("stage_paused", "1 while a stage waits for the world to come back", ["stage"])
-CLOCK_STEPS = Counter("clock_steps_back_total", "Times the system's clock stepped back")
+CLOCK_STEPS = Counter("clock_steps_total", "Times the system's clock jumped, and ours did not")

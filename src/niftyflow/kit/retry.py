@@ -16,6 +16,8 @@ from niftyflow.model import Retryable
 
 T = TypeVar("T")
 
+stamina.instrumentation.set_on_retry_hooks([])  # the worker's health says what is waited for, once
+
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 15.0
 

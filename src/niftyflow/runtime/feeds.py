@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -23,6 +22,8 @@ from niftyflow.runtime.settings import AppSettings
 
 KITE_REST = "https://api.kite.trade"
 ANSWER_SECONDS = 30.0
+MOST_INSTRUMENTS = 9_000
+"""Kite: 3,000 on each of 3 sockets."""
 EVER_SINCE = date(1990, 1, 1)
 """From when a simulator's instruments are valid: it may play a session of any day."""
 
@@ -73,11 +74,13 @@ async def instruments_of(settings: AppSettings, clock: Clock, worker: Worker) ->
     found, missing = choose(parse_instruments(text, today), wanted)
     if missing:
         raise UnknownInstrument(f"the broker does not offer {', '.join(missing)}")
-    return _with_a_token(found)
-
-
-def _with_a_token(instruments: Sequence[Instrument]) -> list[Instrument]:
-    return [instrument for instrument in instruments if instrument.token]
+    with_token = [instrument for instrument in found if instrument.token]
+    if len(with_token) > MOST_INSTRUMENTS:
+        raise Misconfigured(
+            f"the broker offers {len(with_token):,} instruments and takes {MOST_INSTRUMENTS:,}: "
+            f"choose with --symbols NSE:RELIANCE,…"
+        )
+    return with_token
 
 
 def _desk(socket_url: str) -> str:

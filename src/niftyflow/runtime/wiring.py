@@ -115,12 +115,11 @@ class Process:
             Misconfigured: the feed is older than what the workspace holds.
         """
         on = self.engines
-        await on.market.save_instruments(instruments)
         calm_collector()
         shells = [await self._shell(CandleStage(on.bus, on.market, on.hot, clock), on.bus, clock)] if processes else []
         if on.journal is not on.bus and feed is not None:
             shells.append(await self._shell(Forwarder(on.bus), on.journal, clock))
-        ingestion = None if feed is None else self._ingestion(feed, clock)
+        ingestion = None if feed is None else self._ingestion(feed, clock, instruments)
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(shell.run(reader), name=shell.stage.name) for shell, reader in shells]
             if ingestion is not None:
@@ -132,11 +131,11 @@ class Process:
         shell = Shell(stage, on.bus, on.letters, on.health.worker(stage.name), clock)
         return shell, await reads.subscribe(stage.topic, group=stage.group, assignment=shell)
 
-    def _ingestion(self, feed: Feed, clock: Clock) -> Ingestion:
+    def _ingestion(self, feed: Feed, clock: Clock, instruments: Sequence[Instrument]) -> Ingestion:
         on = self.engines
         return Ingestion(
             feed, on.journal, on.hot, FileLeases(self._workspace.leases), on.letters, on.health.worker("ingestion"),
-            clock, self._settings.ingestion,
+            clock, self._settings.ingestion, prepare=lambda: on.market.save_instruments(instruments),
         )  # fmt: skip
 
     async def _end(self, ingestion: Ingestion | None, shells: list[Shell], running: list[asyncio.Task[None]]) -> None:

@@ -174,6 +174,7 @@ async def test_a_watermark_after_an_outage_does_not_overtake_the_ticks_that_wait
     """The time told is that of what was read, not that at which the disk came back."""
     now = DAY
     monkeypatch.setattr(time, "time_ns", lambda: now * 1_000_000)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now * 1_000_000)
     place.clock = WallClock()
     make = Ticks()
 

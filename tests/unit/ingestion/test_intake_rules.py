@@ -337,6 +337,30 @@ def test_a_sleep_of_the_whole_process_is_no_observed_time():
     intake = Intake("kite", sequence=0, last=0, grace_ms=0, follows_feed=False)
     intake.take([FeedUp(DAY, "data flows")], DAY)
     awake = intake.tell_time(DAY + 1000).bodies
-    asleep = intake.tell_time(DAY + 61_000).bodies
+    asleep = intake.tell_time(DAY + 61_000, was_asleep=True).bodies
     after = intake.tell_time(DAY + 62_000).bodies
     assert [mark.healthy for mark in (*awake, *asleep, *after)] == [True, False, True]
+
+
+def test_a_watermark_never_runs_ahead_of_when_the_feed_was_heard():
+    """A socket that has gone silent is found later; until then nothing counts as observed."""
+    intake = Intake("kite", sequence=0, last=0, grace_ms=1500, follows_feed=False)
+    intake.take([FeedUp(DAY, "data flows")], DAY)
+    told = [marks(intake.tell_time(DAY + at, heard_at=DAY + 4000).bodies) for at in range(1000, 10_000, 1000)]
+    assert [mark for each in told for mark in each] == [(1000, True), (2000, True)]
+    intake.take([FeedDown(DAY + 4000, "silent")], DAY + 10_000)
+    again = intake.take([FeedUp(DAY + 70_000, "data flows")], DAY + 70_000)
+    assert marks(again.bodies) == [(70_000, False)]
+
+
+def test_a_clock_behind_the_exchange_holds_the_watermarks():
+    """Trades of our future are refused, no minute closes meanwhile, and what passed was not observed."""
+    intake = Intake("kite", sequence=0, last=0, grace_ms=0, follows_feed=False)
+    intake.take([FeedUp(DAY, "data flows")], DAY)
+    ticks = Ticks()
+    taken = intake.take([ticks.of({"at": 300_000}, {"at": 301_000})], DAY + 1000)
+    assert taken.ticks == 0
+    assert intake.tell_time(DAY + 2000).bodies == []
+    intake.take([ticks.of({"at": 2500})], DAY + 3000)
+    assert marks(intake.tell_time(DAY + 4000).bodies) == [(4000, False)]
+    assert marks(intake.tell_time(DAY + 5000).bodies) == [(5000, True)]

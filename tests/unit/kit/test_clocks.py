@@ -16,13 +16,15 @@ def test_the_wall_clock_is_the_system_s_in_milliseconds():
     assert before <= WallClock().now() <= time.time_ns() // 1_000_000
 
 
-def test_the_wall_clock_is_held_while_the_system_s_is_behind(monkeypatch):
-    """It never runs back, counts how often that was prevented, and goes on when the system has caught up."""
-    told = [5_000, 6_000, 2_000, 5_999, 6_000, 6_001]
-    monkeypatch.setattr(time, "time_ns", lambda: told.pop(0) * 1_000_000)
+def test_the_wall_clock_takes_no_part_in_a_step_of_the_system_s(monkeypatch):
+    """Back or ahead, it goes on at the monotonic clock's pace, counts the step once, and follows again afterwards."""
+    system = [5_000, 5_000, 6_000, 2_000, 3_001, 8_003, 9_003, 99_000, 11_005]
+    steady = [0, 0, 1_000, 2_000, 3_000, 3_003, 4_003, 5_003, 6_005]
+    monkeypatch.setattr(time, "time_ns", lambda: system.pop(0) * 1_000_000)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: steady.pop(0) * 1_000_000)
     clock = WallClock()
-    assert [clock.now() for _ in range(6)] == [5_000, 6_000, 6_000, 6_000, 6_000, 6_001]
-    assert clock.steps_back == 2
+    assert [clock.now() for _ in range(8)] == [5_000, 6_000, 7_000, 8_000, 8_003, 9_003, 10_003, 11_005]
+    assert clock.steps == 2
 
 
 @given(st.lists(st.integers(0, 2**40), max_size=20))

@@ -89,6 +89,12 @@ class KiteFeed:
         self._inbox = Inbox(settings.buffer_bytes)
         self._stream: KiteStream | None = None
         self._tasks: list[asyncio.Task[NoReturn]] = []
+        self._connections: list[SupervisedConnection] = []
+
+    @property
+    def heard_at(self) -> int:
+        """When the quietest of the sockets was last heard, heartbeats included (ms UTC)."""
+        return min((connection.heard_at for connection in self._connections), default=0)
 
     async def start(self, instruments: Sequence[Instrument]) -> None:
         """Connect in the background and keep the instruments subscribed, in full mode, until `stop`.
@@ -113,6 +119,7 @@ class KiteFeed:
         for number, share in enumerate(shares):
             dialect = KiteDialect(self.source, self._settings, share, self._credentials)
             connection = SupervisedConnection(number, dialect, self._settings, self._clock, self._inbox)
+            self._connections.append(connection)
             task = asyncio.create_task(connection.run(), name=f"{self.source}-{number}")
             task.add_done_callback(partial(_tell_failure, self._inbox))
             self._tasks.append(task)

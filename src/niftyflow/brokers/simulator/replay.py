@@ -45,6 +45,11 @@ class ReplayFeed:
         self._stopped = asyncio.Event()
         self._has_started = self._has_ended = False
 
+    @property
+    def heard_at(self) -> int:
+        """The tape is always heard."""
+        return self._clock.now()
+
     async def start(self, instruments: Sequence[Instrument]) -> None:
         """Subscribe to the instruments that the tape has, in full mode.
 
