@@ -37,9 +37,9 @@ docs: $(VENV)/.dev ## write the generated reference pages anew
 fuzz: $(VENV)/.dev ## a million hostile frames through the decoders
 	@$(BIN)/python tests/fuzz/fuzz_kite_frames.py --cases 1000000
 
-soak: $(VENV)/.dev ## the tests that take minutes each
+soak: $(VENV)/.dev ## the kill and stop tests in their long form: a real day at 60 times, a minute stopped
 	@tools/setup-servers
-	@NIFTYFLOW_LONG=1 $(PYTEST) -m long --timeout 3600
+	@NIFTYFLOW_LONG=1 $(PYTEST) tests/chaos --timeout 3600
 
 lock: $(VENV)/.dev ## resolve the dependencies anew, none younger than a week
 	@$(BIN)/python -m pip install --quiet 'uv>=0.9'
