@@ -18,6 +18,7 @@ from niftyflow.storage.ports import HotStore
 REFRESH_SECONDS = 0.5
 PLAIN_SECONDS = 5.0
 MOST_ROWS = 30
+FRAME_LINES = 8
 
 
 class Screen:
@@ -47,12 +48,14 @@ class Screen:
         return to_ist(now).strftime("%Y-%m-%d %H:%M:%S IST") if now else "waiting for the feed"
 
     async def _table(self, below: str) -> Table:
-        caption = below if not self._left_out else f"{below}; {self._left_out} more instruments not shown"
+        keys = self._keys[: max(1, self._console.height - FRAME_LINES)]
+        left_out = self._left_out + len(self._keys) - len(keys)
+        caption = f"{below}; {left_out} more instruments not shown" if left_out else below
         table = Table(title=f"{self._title}   {self._time()}", caption=caption, expand=False)
-        for heading in ("instrument", "last", "bid", "ask", "day volume", "open candle", "minute volume"):
-            table.add_column(heading, justify="left" if heading == "instrument" else "right")
-        ticks = await self._hot.get_many([f"tick:latest:{key}" for key in self._keys])
-        for key, data in zip(self._keys, ticks, strict=True):
+        for heading in ("instrument", "last", "bid", "ask", "day volume", "this minute", "volume"):
+            table.add_column(heading, justify="left" if heading == "instrument" else "right", no_wrap=True)
+        ticks = await self._hot.get_many([f"tick:latest:{key}" for key in keys])
+        for key, data in zip(keys, ticks, strict=True):
             if data is None:
                 table.add_row(escape(key), *["·"] * 6)
                 continue
@@ -68,9 +71,8 @@ class Screen:
 def _candle(fields: dict[str, bytes]) -> str:
     if not fields:
         return "·"
-    open_, high, low, close = (float(fields[name]) for name in ("open", "high", "low", "close"))
-    colour = "green" if close >= open_ else "red"
-    return f"[{colour}]{open_:,.2f} {high:,.2f} {low:,.2f} {close:,.2f}[/]"
+    open_, close = float(fields["open"]), float(fields["close"])
+    return f"[{'green' if close >= open_ else 'red'}]{open_:,.2f} → {close:,.2f}[/]"
 
 
 def _number(text: bytes | None) -> str:
