@@ -24,13 +24,15 @@ FRAME_LINES = 8
 class Screen:
     """Shows what the hot store knows of some instruments until its task is cancelled."""
 
-    def __init__(self, hot: HotStore, instruments: Sequence[Instrument], clock: Clock, title: str) -> None:
+    def __init__(
+        self, hot: HotStore, instruments: Sequence[Instrument], clock: Clock, title: str, console: Console | None = None
+    ) -> None:
         self._hot = hot
         self._keys = [str(instrument.key) for instrument in instruments][:MOST_ROWS]
         self._left_out = len(instruments) - len(self._keys)
         self._clock = clock
         self._title = escape(title)
-        self._console = Console()
+        self._console = console or Console()
 
     async def run(self, counts: Callable[[], str]) -> None:
         """Refresh for ever; `counts` gives the line below the table."""

@@ -22,10 +22,12 @@ RELIANCE = msgspec.structs.replace(INFY, symbol="RELIANCE")
 ODD = msgspec.structs.replace(INFY, symbol="[/bold]")
 
 
-async def shown(hot: MemoryHotStore, instruments, title: str = "a title", now: int = DAY) -> list[str]:
-    """Return the lines of the table."""
-    table = await Screen(hot, instruments, VirtualClock(now), title)._table("12 ticks")
-    console = Console(file=io.StringIO(), width=160)
+async def shown(
+    hot: MemoryHotStore, instruments, title: str = "a title", now: int = DAY, height: int = 60
+) -> list[str]:
+    """Return the lines of the table on a screen of so many lines."""
+    console = Console(file=io.StringIO(), width=160, height=height)
+    table = await Screen(hot, instruments, VirtualClock(now), title, console)._table("12 ticks")
     console.print(table)
     return console.file.getvalue().splitlines()
 
@@ -42,7 +44,7 @@ async def test_latest_prices_and_open_candles_are_shown():
     text = "\n".join(lines)
     assert "a title   2024-01-18 09:15:00 IST" in text
     row = next(line for line in lines if "RELIANCE" in line)
-    for figure in ("2,850.50", "2,850.25", "2,850.75", "4,211,000", "2,850.00 2,851.50 2,849.00 2,850.50", "15,000"):
+    for figure in ("2,850.50", "2,850.25", "2,850.75", "4,211,000", "2,850.00 → 2,850.50", "15,000"):
         assert figure in row
     assert next(line for line in lines if "INFY" in line).count("·") == 6
     assert "12 ticks" in text
@@ -66,6 +68,9 @@ async def test_more_instruments_than_fit_are_counted():
     lines = await shown(MemoryHotStore(), many)
     assert sum("NSE:S" in line for line in lines) == MOST_ROWS
     assert any("3 more instruments not shown" in line for line in lines)
+    low = await shown(MemoryHotStore(), many, height=20)
+    assert sum("NSE:S" in line for line in low) == 12
+    assert any(f"{MOST_ROWS + 3 - 12} more instruments not shown" in line for line in low)
 
 
 async def test_in_a_terminal_the_table_is_live_and_ends_with_its_task(monkeypatch):
