@@ -17,21 +17,22 @@ from niftyflow.brokers.simulator.synthetic import SyntheticSession
 from niftyflow.kit.log import configure
 
 LEAD_SECONDS = 8
-LIVE_SPEED = 1.15
+LIVE_SPEED = 5.0
+HEAD_START_MS = 200_000
 MORNING_MS = 1_767_584_700_000
 """09:15 in India on 2026-01-05, ms UTC."""
 
 
 async def main(symbols: int, seconds: int, *, is_live: bool) -> None:
     """Serve `symbols` shares at about a tick a second each, for `seconds` of their session."""
-    start = (int(time.time()) + LEAD_SECONDS) * 1000 if is_live else MORNING_MS
+    start = (int(time.time()) + LEAD_SECONDS) * 1000 - HEAD_START_MS if is_live else MORNING_MS
     tape = SyntheticSession([(start, start + seconds * 1000)], symbols=symbols)
     server = SimulatorServer(Playback(tape), speed=LIVE_SPEED if is_live else math.inf)
     await server.start()
     sys.stdout.write(server.url + "\n")
     sys.stdout.flush()
     if is_live:
-        await asyncio.sleep(max(0.0, start / 1000 - time.time()))
+        await asyncio.sleep(max(0.0, (start + HEAD_START_MS) / 1000 - time.time()))
         server.changed()
     await server.run()
 

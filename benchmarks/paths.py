@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import uvloop
 
 from benchmarks.workload import FIRST_TOKEN
 from niftyflow.brokers.kite.wire import TokenIndex, decode_ticks
@@ -100,7 +100,7 @@ def socket_to_store(url: str) -> dict[str, float]:
     """Run the whole graph in this process on a simulator's socket until its session ends; return what was measured."""
     configure(json=False, level="error")
     with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(_socket_to_store(url, Path(folder)))
+        return uvloop.run(_socket_to_store(url, Path(folder)))
 
 
 async def _socket_to_store(url: str, folder: Path) -> dict[str, float]:

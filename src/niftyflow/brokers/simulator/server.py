@@ -23,7 +23,7 @@ SEND_BUFFER_BYTES = 64 << 20
 QUIET_SECONDS = 1.0
 """The playback that waits for a reader starts when its requests have paused for this long."""
 _BLOCK_EVENTS = 16_384
-_BEAT_SECONDS = 0.02
+_BEAT_SECONDS = 0.005
 
 log = get_logger(__name__)
 
