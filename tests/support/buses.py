@@ -101,7 +101,7 @@ def letter(offset: int) -> DeadLetter:
     )  # fmt: skip
 
 
-async def read(subscription: Subscription, records: int, seconds: float = 20.0) -> list[Batch]:
+async def read(subscription: Subscription, records: int, seconds: float = 60.0) -> list[Batch]:
     """Return at least `records` records, or what came in time."""
     batches: list[Batch] = []
     loop = asyncio.get_running_loop()
@@ -111,7 +111,7 @@ async def read(subscription: Subscription, records: int, seconds: float = 20.0) 
     return batches
 
 
-async def joined(subscription: Subscription, seconds: float = 20.0) -> None:
+async def joined(subscription: Subscription, seconds: float = 60.0) -> None:
     """Poll until partitions have come; what is read meanwhile is a test's mistake."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds

@@ -57,7 +57,7 @@ async def read_until(feed: KiteFeed, is_enough: Callable[[list[FeedEvent]], bool
     """Read until the events are enough, or fail after some seconds and say what has come."""
     events: list[FeedEvent] = []
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not is_enough(events):
                 events += await feed.read()
     except TimeoutError:

@@ -170,7 +170,7 @@ class Play:
         running = asyncio.create_task(self.shell.run(self.reader))
         await until(lambda: not self.reader.polls or running.done())
         self.shell.stop()
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, 60)
 
 
 async def play(folder: Path, *partitions: int) -> Play:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 Answer = bool | Awaitable[bool]
 
 
-async def until(is_so: Callable[[], Answer], seconds: float = 20.0) -> None:
+async def until(is_so: Callable[[], Answer], seconds: float = 60.0) -> None:
     """Wait until something is so, or raise `TimeoutError`."""
     async with asyncio.timeout(seconds):
         while not await _answer(is_so()):  # noqa: ASYNC110 - whoever makes it so signals nothing

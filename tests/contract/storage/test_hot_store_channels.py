@@ -10,7 +10,7 @@ from niftyflow.storage import HotStore
 
 async def hear(listener: AsyncIterator[tuple[str, bytes]], count: int) -> list[tuple[str, bytes]]:
     """Return the next messages, within five seconds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return [await anext(listener) for _ in range(count)]
 
 
@@ -18,7 +18,7 @@ async def listening(store: HotStore, *channels: str, count: int) -> asyncio.Task
     """Start to listen, and return when the store knows."""
     task = asyncio.ensure_future(hear(store.listen(*channels), count))
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not await store.publish(channels[0], b"are you there"):  # noqa: ASYNC110 -- the port tells it no other way
             await asyncio.sleep(0.01)
     return task

@@ -110,7 +110,7 @@ async def test_the_inbox_is_full_at_its_bytes_and_free_after_reading() -> None:
     assert inbox.is_full
     waiting = asyncio.create_task(inbox.wait_for_room())
     assert len(await inbox.take()) == 8
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 60)
     assert not inbox.is_full
 
 
@@ -129,7 +129,7 @@ async def test_a_closed_inbox_lets_everybody_go() -> None:
     inbox = Inbox(10)
     inbox.put(BinaryFrame(0, 1, b"x" * 100))
     inbox.close()
-    await asyncio.wait_for(inbox.wait_for_room(), 1)
+    await asyncio.wait_for(inbox.wait_for_room(), 60)
     inbox.put(BinaryFrame(0, 1, b"y"))
     assert await inbox.take() == []
     assert await inbox.take() == []

@@ -73,7 +73,7 @@ class Place:
 
     async def take_in(self, *script: list[FeedEvent]) -> None:
         """Take in a feed until it ends."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.ingestion(ScriptedFeed(*script)).run([INFY])
 
     async def bodies(self) -> list[Record]:
@@ -166,7 +166,7 @@ async def test_during_an_outage_health_names_the_journal(place):
     await until(lambda: "disk" in place.worker.reason)
     waiting.stop()
     with pytest.raises(Unavailable, match="the disk is full"):  # ticks were in hand: their loss is said
-        await asyncio.wait_for(running, 2)
+        await asyncio.wait_for(running, 60)
     assert not await place.bodies()
 
 
@@ -197,11 +197,21 @@ async def test_a_watermark_after_an_outage_does_not_overtake_the_ticks_that_wait
     assert times[-1] > DAY + 100_000
 
 
-async def test_wall_time_is_told_each_second_while_the_feed_is_up(place, monkeypatch):
+class FastWallClock(WallClock):
+    """Wall time at three times its pace, which no load of the machine makes look like a step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = time.monotonic_ns()
+
+    def now(self) -> int:
+        """Return the time, ms UTC."""
+        return DAY + (time.monotonic_ns() - self._began) * 3 // 1_000_000
+
+
+async def test_wall_time_is_told_each_second_while_the_feed_is_up(place):
     """With the grace behind our clock, whether ticks come or not."""
-    began = time.monotonic_ns()
-    monkeypatch.setattr(time, "time_ns", lambda: DAY * 1_000_000 + (time.monotonic_ns() - began) * 3)  # a fast clock
-    place.clock = WallClock()
+    place.clock = FastWallClock()
     feed = ScriptedFeed([FeedUp(place.clock.now(), "x")])
     running = asyncio.create_task((ingestion := place.ingestion(feed)).run([INFY]))
     await until(lambda: place.journal.calls >= 3)

