@@ -18,7 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from niftyflow.bus.port import Body
-from niftyflow.model import CandleBatch, DecodeError, Interval, Name, NameTable, TickBatch, Watermark
+from niftyflow.model import (
+    CandleBatch,
+    Columns,
+    DecodeError,
+    Interval,
+    Name,
+    NameTable,
+    ScorecardBatch,
+    TickBatch,
+    Watermark,
+)
 
 _PREFIX: Final = struct.Struct("<4sII")  # magic, checksum of the rest, length of the head
 _MAGIC: Final = b"NFL1"
@@ -35,6 +45,18 @@ class EntryKind(IntEnum):
     WATERMARK = 1
     CANDLES = 2
     RECORDS = 3
+    SCORECARDS = 4
+
+
+_KINDS: Final[dict[type[Columns], EntryKind]] = {
+    TickBatch: EntryKind.TICKS,
+    CandleBatch: EntryKind.CANDLES,
+    ScorecardBatch: EntryKind.SCORECARDS,
+}
+_BATCHES: Final[dict[EntryKind, type[CandleBatch | ScorecardBatch]]] = {
+    EntryKind.CANDLES: CandleBatch,
+    EntryKind.SCORECARDS: ScorecardBatch,
+}
 
 
 class _Column(msgspec.Struct, frozen=True, array_like=True):
@@ -57,17 +79,15 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
 
 def kind_of(body: Body) -> EntryKind:
     """Return the kind under which a body is stored."""
-    if isinstance(body, TickBatch):
-        return EntryKind.TICKS
-    if isinstance(body, CandleBatch):
-        return EntryKind.CANDLES
+    if isinstance(body, Columns):
+        return _KINDS[type(body)]
     return EntryKind.WATERMARK if isinstance(body, Watermark) else EntryKind.RECORDS
 
 
 def encode(body: Body) -> bytes:
     """Return the body as one entry of the log."""
     kind = kind_of(body)
-    if isinstance(body, TickBatch | CandleBatch):
+    if isinstance(body, Columns):
         head, parts = _columnar_head(kind, body)
     else:
         plain = msgspec.Raw(msgspec.msgpack.encode(body))
@@ -77,7 +97,7 @@ def encode(body: Body) -> bytes:
     return _PREFIX.pack(_MAGIC, zlib.crc32(rest), len(packed)) + rest
 
 
-def _columnar_head(kind: EntryKind, body: TickBatch | CandleBatch) -> tuple[_Head, list[NDArray[Any]]]:
+def _columnar_head(kind: EntryKind, body: Columns) -> tuple[_Head, list[NDArray[Any]]]:
     names, column = _own_names(body)
     columns, parts = [], []
     pack = _as_it_is if len(body) < _FEW_ROWS else _pack
@@ -85,11 +105,11 @@ def _columnar_head(kind: EntryKind, body: TickBatch | CandleBatch) -> tuple[_Hea
         packing, part = pack(field, column if field == "name" else values)
         columns.append(packing)
         parts.append(np.ascontiguousarray(part, dtype=packing.code))
-    interval = body.interval.value if isinstance(body, CandleBatch) else ""
+    interval = body.interval.value if isinstance(body, CandleBatch | ScorecardBatch) else ""
     return _Head(kind, len(body), names, columns, interval), parts
 
 
-def _own_names(body: TickBatch | CandleBatch) -> tuple[list[Name], NDArray[np.int64]]:
+def _own_names(body: Columns) -> tuple[list[Name], NDArray[np.int64]]:
     """Return the names the rows use, and the name column as indexes into them."""
     table = body.names.names
     is_used = np.zeros(len(table), dtype=np.bool_)
@@ -183,10 +203,8 @@ class Decoder:
         columns["name"] = here[columns["name"]]
         if head.kind == EntryKind.TICKS:
             return TickBatch(self.names, **_complete(TickBatch.COLUMNS, columns, head.rows))
-        if head.kind == EntryKind.CANDLES:
-            columns = _complete(CandleBatch.COLUMNS, columns, head.rows)
-            return CandleBatch(self.names, Interval(head.interval), **columns)
-        raise ValueError(f"kind {head.kind} is unknown")
+        batch = _BATCHES[EntryKind(head.kind)]
+        return batch(self.names, Interval(head.interval), **_complete(batch.COLUMNS, columns, head.rows))
 
 
 def _complete(declared: dict[str, Any], columns: dict[str, Any], rows: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from itertools import islice
 
 from niftyflow.bus.port import Batch, Body, count_of
 from niftyflow.kit.clock import monotonic
-from niftyflow.model import CandleBatch, TickBatch, Watermark
+from niftyflow.model import Columns, Watermark
 
 _RECORD_BYTES = 512  # about what one plain record takes as Python objects
 
@@ -71,11 +71,11 @@ def batch_from(topic: str, first: int, body: Body, position: int) -> Batch:
     if skip <= 0 or isinstance(body, Watermark):
         return Batch(topic, 0, first, body)
     rest = slice(skip, None)
-    return Batch(topic, 0, position, body.take(rest) if isinstance(body, TickBatch | CandleBatch) else body[rest])
+    return Batch(topic, 0, position, body.take(rest) if isinstance(body, Columns) else body[rest])
 
 
 def size_of(body: Body) -> int:
     """Return about how many bytes a body keeps in memory."""
-    if isinstance(body, TickBatch | CandleBatch):
+    if isinstance(body, Columns):
         return sum(column.nbytes for column in body.columns().values())
     return _RECORD_BYTES * count_of(body)

@@ -19,11 +19,14 @@ from niftyflow.bus.port import Body
 from niftyflow.model import (
     Candle,
     CandleBatch,
+    Columns,
     DecodeError,
     Exchange,
     InvalidValue,
     Name,
     NameTable,
+    Scorecard,
+    ScorecardBatch,
     Tick,
     TickBatch,
     Watermark,
@@ -38,9 +41,9 @@ _NAME_PARTS: Final = attrgetter("exchange", "symbol", "token", "source")
 _INT64_MAX: Final = 2**63 - 1
 
 
-def encode_rows(body: TickBatch | CandleBatch | Sequence[msgspec.Struct]) -> list[bytes]:
+def encode_rows(body: Columns | Sequence[msgspec.Struct]) -> list[bytes]:
     """Return one JSON record for each row."""
-    records = body.to_records() if isinstance(body, TickBatch | CandleBatch) else body
+    records = body.to_records() if isinstance(body, Columns) else body
     return _encoder.encode_lines(records).split(b"\n")[:-1]
 
 
@@ -88,7 +91,9 @@ class RowDecoder:
         if record is _ReadTick:
             self._make, self._check = self._ticks, _check_tick
         elif record is Candle:
-            self._make, self._check = self._candles, _check_candle
+            self._make, self._check = self._runs_of(CandleBatch), _check_candle
+        elif record is Scorecard:
+            self._make, self._check = self._runs_of(ScorecardBatch), _check_scorecard
 
     def decode(self, values: Sequence[bytes]) -> Decoded:
         """Return the bodies of the good records up to the first that is not."""
@@ -133,15 +138,19 @@ class RowDecoder:
         _refuse_unknown_name(exchange, symbol)
         return self.names.intern(Name(instrument_key(exchange, symbol), token, source))
 
-    def _candles(self, candles: list[Candle]) -> list[Body]:
-        """Build a batch for each run of candles of one interval."""
-        bodies: list[Body] = []
-        begin = 0
-        for row in range(1, len(candles) + 1):
-            if row == len(candles) or candles[row].interval is not candles[begin].interval:
-                bodies.append(CandleBatch.from_records(candles[begin:row], self.names))
-                begin = row
-        return bodies
+    def _runs_of(self, batch: type[CandleBatch | ScorecardBatch]) -> Callable[[list[Any]], list[Body]]:
+        """Return what builds a batch for each run of records of one interval."""
+
+        def make(records: list[Any]) -> list[Body]:
+            bodies: list[Body] = []
+            begin = 0
+            for row in range(1, len(records) + 1):
+                if row == len(records) or records[row].interval is not records[begin].interval:
+                    bodies.append(batch.from_records(records[begin:row], self.names))
+                    begin = row
+            return bodies
+
+        return make
 
 
 def _as_they_are(records: list[Any]) -> list[Body]:
@@ -159,6 +168,13 @@ def _check_candle(candle: Candle) -> None:
         raise InvalidValue("provenance", candle.provenance, "use live, official, repaired or synthetic") from error
     except (OverflowError, ValueError) as error:
         raise InvalidValue("candle", candle.instrument, f"a number is out of range: {error}") from error
+
+
+def _check_scorecard(card: Scorecard) -> None:
+    try:
+        ScorecardBatch.from_records([card], NameTable())
+    except (OverflowError, ValueError) as error:
+        raise InvalidValue("scorecard", card.instrument, f"a number is out of range: {error}") from error
 
 
 def _check_tick(tick: Tick) -> None:

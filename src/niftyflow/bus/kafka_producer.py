@@ -18,7 +18,7 @@ from niftyflow.bus.port import Body, Topic, count_of
 from niftyflow.bus.topics import HEADER_KIND, HEADER_SOURCE, HEADER_VERSION, MESSAGE_VERSION, WATERMARK_KIND
 from niftyflow.kit import metrics
 from niftyflow.kit.clock import monotonic
-from niftyflow.model import CandleBatch, TickBatch, Unavailable, Watermark
+from niftyflow.model import Columns, Unavailable, Watermark
 
 Headers = list[tuple[str, str | bytes | None]]
 
@@ -111,7 +111,7 @@ class KafkaProducer:
             self._produce(client, encode_watermark(body), None, to, deadline)
             return
         values = encode_rows(body)
-        keys = body.keys() if isinstance(body, TickBatch | CandleBatch) else [self._topic.key(each) for each in body]
+        keys = body.keys() if isinstance(body, Columns) else [self._topic.key(each) for each in body]
         for value, key in zip(values, keys, strict=True):
             key_bytes, place = self._places.get(key) or self._place(key)
             self._produce(client, value, key_bytes, place if partition is None else partition, deadline)

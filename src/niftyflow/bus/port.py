@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from niftyflow.model import CandleBatch, DeadLetter, DecodeError, TickBatch, Watermark
+from niftyflow.model import CandleBatch, DeadLetter, DecodeError, ScorecardBatch, TickBatch, Watermark
 
-Body = TickBatch | CandleBatch | Watermark | tuple[msgspec.Struct, ...]
+Body = TickBatch | CandleBatch | ScorecardBatch | Watermark | tuple[msgspec.Struct, ...]
 """What one batch holds: rows of columns, one control record, or plain records (dead letters, commands …)."""
 
 Position = Mapping[int, int]
@@ -62,7 +62,8 @@ class Topic:
     """A topic's name, what it carries and how long it is kept."""
 
     name: str
-    record: type[msgspec.Struct]
+    record: Any
+    """A struct, or a union of tagged ones."""
     partitions: int
     retention_ms: int
     retention_bytes: int

@@ -6,12 +6,30 @@ embedded engine keeps each topic in one partition, whatever the table says.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 
 from niftyflow.bus.port import Body, Topic
-from niftyflow.model import Candle, CandleBatch, DeadLetter, InvalidValue, Tick, TickBatch, Watermark
+from niftyflow.model import (
+    AccountRecord,
+    Candle,
+    CandleBatch,
+    Columns,
+    Command,
+    CommandResult,
+    DeadLetter,
+    InvalidValue,
+    MarketView,
+    Prediction,
+    Scorecard,
+    ScorecardBatch,
+    Signal,
+    Tick,
+    TickBatch,
+    Watermark,
+)
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -27,9 +45,21 @@ DEAD_LETTER_PREFIX: Final = "dlq."
 
 
 def _instrument(record: msgspec.Struct) -> str:
-    if isinstance(record, Tick | Candle):
+    if isinstance(record, Tick | Candle | Scorecard | Signal | Prediction):
         return record.instrument
     raise TypeError(f"{type(record).__name__} has no instrument")
+
+
+def _account(record: msgspec.Struct) -> str:
+    if isinstance(record, Command | CommandResult | AccountRecord):
+        return record.account
+    raise TypeError(f"{type(record).__name__} has no account")
+
+
+def _universe(record: msgspec.Struct) -> str:
+    if isinstance(record, MarketView):
+        return record.universe
+    raise TypeError(f"{type(record).__name__} has no universe")
 
 
 def _letter_key(record: msgspec.Struct) -> str:
@@ -54,7 +84,25 @@ MARKET_CANDLES: Final = Topic(
     retention_bytes=NO_BYTE_LIMIT,
     key=_instrument,
 )
-TOPICS: Final = (RAW_TICKS, MARKET_CANDLES)
+
+
+def _kept_a_week(name: str, record: Any, partitions: int, key: Callable[[msgspec.Struct], str]) -> Topic:
+    return Topic(name, record, partitions, 7 * DAY_MS, NO_BYTE_LIMIT, key)
+
+
+ANALYSIS_UPDATES: Final = _kept_a_week("analysis_updates", Scorecard, 50, _instrument)
+MARKET_VIEW: Final = _kept_a_week("market_view", MarketView, 1, _universe)
+SIGNALS: Final = _kept_a_week("signals", Signal, 50, _instrument)
+PREDICTIONS: Final = _kept_a_week("predictions", Prediction, 10, _instrument)
+COMMANDS: Final = _kept_a_week("commands", Command, 10, _account)
+COMMAND_RESULTS: Final = _kept_a_week("command_results", CommandResult, 10, _account)
+ORDER_EVENTS: Final = _kept_a_week("order_events", AccountRecord, 10, _account)
+TOPICS: Final = (
+    RAW_TICKS, MARKET_CANDLES, ANALYSIS_UPDATES, MARKET_VIEW, SIGNALS, PREDICTIONS, COMMANDS, COMMAND_RESULTS,
+    ORDER_EVENTS,
+)  # fmt: skip
+COLUMNAR: Final[dict[Any, type[Columns]]] = {Tick: TickBatch, Candle: CandleBatch, Scorecard: ScorecardBatch}
+"""Records that travel as columns, and as which."""
 
 
 def dead_letters_of(topic: str) -> Topic:
@@ -82,10 +130,11 @@ def refuse_body(topic: Topic, body: Body) -> None:
     """
     if isinstance(body, Watermark):
         return
-    if isinstance(body, TickBatch | CandleBatch):
-        carried = Tick if isinstance(body, TickBatch) else Candle
-        fits = topic.record is carried
+    batch = COLUMNAR.get(topic.record)
+    if isinstance(body, Columns):
+        fits = type(body) is batch
     else:
-        fits = topic.record not in {Tick, Candle} and all(isinstance(record, topic.record) for record in body)
+        fits = batch is None and all(isinstance(record, topic.record) for record in body)
     if not fits:
-        raise InvalidValue("body", type(body).__name__, f"{topic.name} carries {topic.record.__name__}")
+        carried = getattr(topic.record, "__name__", str(topic.record))
+        raise InvalidValue("body", type(body).__name__, f"{topic.name} carries {carried}")

@@ -19,7 +19,7 @@ from niftyflow.kit.dead_letters import DeadLetters
 from niftyflow.kit.health import Worker
 from niftyflow.kit.log import get_logger
 from niftyflow.kit.retry import until_it_works
-from niftyflow.model import Broken, CandleBatch, DeadLetter, DecodeError, Retryable, TickBatch, Watermark
+from niftyflow.model import Broken, Columns, DeadLetter, DecodeError, Retryable, Watermark
 
 log = get_logger(__name__)
 
@@ -320,7 +320,7 @@ class Part:
         """The records."""
         rows = slice(self.first, self.stop)
         body = self.whole.body
-        return body.take(rows) if isinstance(body, TickBatch | CandleBatch) else body[rows]
+        return body.take(rows) if isinstance(body, Columns) else body[rows]
 
 
 def letter_of(
@@ -329,7 +329,7 @@ def letter_of(
     """Return the dead letter of one record of a body."""
     record: Any
     key = ""
-    if isinstance(body, TickBatch | CandleBatch):
+    if isinstance(body, Columns):
         record = body.take(slice(row, row + 1)).to_records()[0]
         key = str(record.instrument)
     else:

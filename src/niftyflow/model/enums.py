@@ -77,3 +77,115 @@ class Provenance(IntEnum):
             KeyError: no such provenance.
         """
         return cls[label.upper()]
+
+
+class Side(StrEnum):
+    """Which way an order or a signal goes."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 to buy, -1 to sell."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        """The other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class Product(StrEnum):
+    """How a position is held: within the day, delivered, or carried (derivatives)."""
+
+    MIS = "MIS"
+    CNC = "CNC"
+    NRML = "NRML"
+
+
+class OrderType(StrEnum):
+    """What an order waits for; SL and SL-M wait for their trigger price first."""
+
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    SL = "SL"
+    SL_M = "SL-M"
+
+
+class Validity(StrEnum):
+    """How long an order stands: until the session's end, or not at all."""
+
+    DAY = "DAY"
+    IOC = "IOC"
+
+
+class OrderState(StrEnum):
+    """Where an order is. `unknown` is left only by the broker's own statement; the last four are final."""
+
+    INTENDED = "intended"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    OPEN = "open"
+    PART_FILLED = "part_filled"
+    UNKNOWN = "unknown"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can follow."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED})
+
+
+class Recommendation(IntEnum):
+    """What a scorecard says, as a step from -2 to 2; spelled by name on topics."""
+
+    STRONG_SELL = -2
+    SELL = -1
+    HOLD = 0
+    BUY = 1
+    STRONG_BUY = 2
+
+
+class Sentiment(StrEnum):
+    """Mood of the market as a whole."""
+
+    BULLISH = "BULLISH"
+    NEUTRAL = "NEUTRAL"
+    BEARISH = "BEARISH"
+
+
+class CommandKind(StrEnum):
+    """What can be asked of trading."""
+
+    PLACE_ORDER = "place_order"
+    MODIFY_ORDER = "modify_order"
+    CANCEL_ORDER = "cancel_order"
+    SQUARE_OFF = "square_off"
+    SET_KILL_SWITCH = "set_kill_switch"
+    START_STRATEGY = "start_strategy"
+    STOP_STRATEGY = "stop_strategy"
+
+
+class StrategyStatus(StrEnum):
+    """Whether a strategy runs; one that threw is failed, and runs again only when it is started again."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class PositionChange(StrEnum):
+    """What a fill did to a position."""
+
+    OPENED = "opened"
+    INCREASED = "increased"
+    REDUCED = "reduced"
+    CLOSED = "closed"
+    FLIPPED = "flipped"

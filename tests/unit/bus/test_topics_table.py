@@ -3,14 +3,37 @@
 import pytest
 
 from niftyflow.bus.topics import MARKET_CANDLES, RAW_TICKS, TOPICS, dead_letters_of, refuse_body, with_dead_letters
-from niftyflow.model import Candle, DeadLetter, InvalidValue, Tick
+from niftyflow.model import (
+    AccountRecord,
+    Candle,
+    Command,
+    CommandResult,
+    DeadLetter,
+    InvalidValue,
+    MarketView,
+    Prediction,
+    Scorecard,
+    Signal,
+    Tick,
+)
 from support.buses import candles, letter, ticks, watermark
 
 
 def test_the_table_is_that_of_the_contracts():
     """Names, records, partitions and retention as documented."""
     table = [(topic.name, topic.record, topic.partitions, topic.retention_ms) for topic in TOPICS]
-    assert table == [("raw-ticks", Tick, 50, 86_400_000), ("market_candles", Candle, 50, 604_800_000)]
+    week = 604_800_000
+    assert table == [
+        ("raw-ticks", Tick, 50, 86_400_000),
+        ("market_candles", Candle, 50, week),
+        ("analysis_updates", Scorecard, 50, week),
+        ("market_view", MarketView, 1, week),
+        ("signals", Signal, 50, week),
+        ("predictions", Prediction, 10, week),
+        ("commands", Command, 10, week),
+        ("command_results", CommandResult, 10, week),
+        ("order_events", AccountRecord, 10, week),
+    ]
     assert RAW_TICKS.retention_bytes == 10 * 2**30
 
 
@@ -20,7 +43,9 @@ def test_every_topic_has_its_dead_letters():
     assert (topic.name, topic.record, topic.partitions, topic.retention_ms) == (
         "dlq.raw-ticks", DeadLetter, 1, 604_800_000,
     )  # fmt: skip
-    assert list(with_dead_letters(TOPICS)) == ["raw-ticks", "dlq.raw-ticks", "market_candles", "dlq.market_candles"]
+    both = list(with_dead_letters(TOPICS))
+    assert both[:4] == ["raw-ticks", "dlq.raw-ticks", "market_candles", "dlq.market_candles"]
+    assert len(both) == 2 * len(TOPICS)
 
 
 def test_plain_records_are_keyed_as_the_table_says():
