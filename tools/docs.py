@@ -52,17 +52,27 @@ def topics_page() -> str:
 
 def tables_page() -> str:
     """Return every table of the market database with its columns."""
-    module = importlib.import_module("niftyflow.storage.schema")
+    text = "Times are ms UTC, prices float8 rupees, exact amounts integers of 1/10,000 rupee."
+    return tables("Tables of the market database", text, importlib.import_module("niftyflow.storage.schema").metadata)
+
+
+def book_tables_page() -> str:
+    """Return every table of the book database with its columns."""
+    text = "Times are ms UTC, money integers of 1/10,000 rupee; verdicts, parameters, states and bodies are JSON."
+    return tables("Tables of the book", text, importlib.import_module("niftyflow.storage.book_schema").metadata)
+
+
+def tables(title: str, text: str, metadata: Any) -> str:
+    """Return the page of a database's tables."""
     parts = []
-    for one in module.metadata.sorted_tables:
+    for one in metadata.sorted_tables:
         keys = set(one.primary_key.columns.keys())
         rows = [
             (f"`{column.name}`", str(column.type), "key" if column.name in keys else "null" if column.nullable else "")
             for column in one.columns
         ]
         parts.append(f"## `{one.name}`\n\n{table(('column', 'type', ''), rows)}")
-    text = "Times are ms UTC, prices float8 rupees, exact amounts integers of 1/10,000 rupee."
-    return page("Tables of the market database", text, *parts)
+    return page(title, text, *parts)
 
 
 def settings_page() -> str:
@@ -164,6 +174,7 @@ def _default(field: FieldInfo) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "book-tables.md": book_tables_page,
     "commands.md": commands_page,
     "metrics.md": metrics_page,
     "settings.md": settings_page,

@@ -1,4 +1,4 @@
-"""`niftyflow up`: take in a live feed, make candles, until stopped."""
+"""`niftyflow up`: take in a live feed, make candles, decide on them, until stopped."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Part(StrEnum):
 
     INGESTION = "ingestion"
     PROCESSING = "processing"
+    DECISIONS = "decisions"
 
 
 def up(
@@ -39,9 +40,9 @@ def up(
     instruments: Annotated[
         Path | None, typer.Option(help="Kite instruments CSV, instead of asking the broker.")
     ] = None,
-    only: Annotated[Part | None, typer.Option(help="Run one part of the graph alone; the other is elsewhere.")] = None,
+    only: Annotated[Part | None, typer.Option(help="Run one part of the graph alone; the others are elsewhere.")] = None,
 ) -> None:
-    """Take in a live feed and make candles until stopped by Ctrl-C."""
+    """Take in a live feed, make candles, decide and trade on paper, until stopped by Ctrl-C."""
     workspace = state_of(context).workspace
     overrides = {
         "feed.broker": broker.value if broker else None,
@@ -54,17 +55,18 @@ def up(
 
 async def _up(workspace: Workspace, settings: AppSettings, only: Part | None) -> None:
     from niftyflow.runtime.feeds import instruments_of, live_feed  # noqa: PLC0415 - heavy
-    from niftyflow.runtime.wiring import Process, engines  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.wiring import Does, Process, engines  # noqa: PLC0415 - heavy
 
-    feed, clock = (None, WallClock()) if only is Part.PROCESSING else live_feed(settings)
+    takes_in = only in {None, Part.INGESTION}
+    feed, clock = live_feed(settings) if takes_in else (None, WallClock())
     async with engines(workspace, settings) as on:
         process = Process(workspace, settings, on)
         on_signals(process.stop)
         if feed is None:
-            await process.run(None, [], clock)
+            await process.run(None, [], clock, does=Does.PROCESSING if only is Part.PROCESSING else Does.DECISIONS)
             return
         offered = await process.until_stopped(instruments_of(settings, clock, on.health.worker("ingestion")))
         if offered is None:
             return
         typer.echo(f"taking in {len(offered)} instruments from {settings.feed.broker} into {workspace.path}")
-        await process.run(feed, offered, clock, processes=only is None)
+        await process.run(feed, offered, clock, does=Does.ALL if only is None else Does.NOTHING)

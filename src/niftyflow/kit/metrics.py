@@ -20,3 +20,15 @@ DEAD_LETTERS = Counter("dlq_published_total", "Records dead-lettered", ["topic"]
 STAGE_LATENCY = Histogram("end_to_end_latency_seconds", "From receipt to the stage's effect", ["stage"], buckets=FAST)
 STAGE_PAUSED = Gauge("stage_paused", "1 while a stage waits for the world to come back", ["stage"])
 CLOCK_STEPS = Counter("clock_steps_total", "Times the system's clock jumped, and ours did not")
+CIRCUIT_BREAKER = Gauge("circuit_breaker_state", "1 for the state a circuit breaker is in", ["service", "state"])
+EXTERNAL_REQUEST = Histogram(
+    "external_request_duration_seconds", "One call of a model or service that is not ours", ["service"], buckets=FAST
+)
+AGGREGATION = Histogram("aggregation_duration_seconds", "Making one view of the market", buckets=FAST)
+CACHE_HITS = Counter("cache_hits_total", "Values that were at hand", ["tier"])
+CACHE_MISSES = Counter("cache_misses_total", "Values that were not at hand", ["tier"])
+ANALYSIS = Histogram("analysis_duration_seconds", "Advancing and scoring one closed minute", buckets=FAST)
+ORDERS = Counter("orders_total", "Orders by the state they came to", ["state"])
+ORDER_LATENCY = Histogram("order_latency_seconds", "From an input to what followed from it, committed", buckets=FAST)
+SIGNALS = Counter("signals_total", "Signals told", ["strategy", "action"])
+SIGNAL_CONFLICTS = Counter("signal_conflicts_total", "Both sides of a rule held: neither told", ["strategy"])

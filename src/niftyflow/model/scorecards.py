@@ -32,8 +32,9 @@ MOMENTUM_PARTS: Final = ("rsi", "macd", "macd_histogram", "stochastic", "vwap")
 PARTS: Final = (*TREND_PARTS, *MOMENTUM_PARTS)
 
 DEFINED_AFTER: Final = {
-    "rsi": 15, "macd": 26, "macd_signal": 34, "ema_9": 9, "ema_21": 21, "ema_50": 50, "ema_100": 100, "ema_200": 200,
-    "sma_20": 20, "bollinger": 20, "atr": 15, "supertrend": 11, "stochastic": 18, "adx": 28, "volume_ratio": 20,
+    "rsi": 15, "macd": 34, "ema_9": 9, "ema_21": 21, "ema_50": 50, "ema_100": 100, "ema_200": 200,
+    "sma_20": 20, "bollinger": 20, "atr": 15, "supertrend": 11, "stochastic": 18, "adx": 28, "plus_di": 15,
+    "minus_di": 15, "volume_ratio": 20, "volume_score": 20, "volatility_score": 119,
 }  # fmt: skip
 """Candles until an indicator of the scorecard is defined; a test compares it with the registry's own."""
 
@@ -223,12 +224,12 @@ def _card(name: Name, interval: Interval, row: dict[str, Any]) -> Scorecard:
 def missing(value: dict[str, Any], bars: int) -> dict[str, str]:
     """Return why each null indicator of a scorecard's values is null."""
     reasons = {}
-    for field in (*_PLAIN, "volume_ratio", *_SCORES[:3]):
+    for field in (*_PLAIN, "volume_ratio", *_SCORES):
         if value[field] is None:
             needed = DEFINED_AFTER.get(field, DEFINED_AFTER.get(_group(field), 0))
             if bars < needed:
                 reasons[field] = f"needs {needed} candles, has {bars}"
-            elif field in {"vwap", "volume_ratio"}:
+            elif field in {"vwap", "volume_ratio", "volume_score"}:
                 reasons[field] = "nothing was traded in volume yet"
             else:
                 reasons[field] = "too few of its parts are known"
@@ -236,5 +237,4 @@ def missing(value: dict[str, Any], bars: int) -> dict[str, str]:
 
 
 def _group(field: str) -> str:
-    defined_with = {"macd_histogram": "macd_signal", "plus_di": "adx", "minus_di": "adx"}
-    return defined_with.get(field, field.partition("_")[0])
+    return field.partition("_")[0]

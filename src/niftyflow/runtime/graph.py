@@ -17,7 +17,7 @@ class Reading(NamedTuple):
 
 
 class Node(NamedTuple):
-    """One stage."""
+    """One stage; `layer` is its number among the nine, 0 for a business noun beside them."""
 
     name: str
     layer: int
@@ -34,6 +34,34 @@ GRAPH: tuple[Node, ...] = (
         reads=(Reading("raw-ticks", "candle-processors"),),
         writes=("market_candles", "dlq.raw-ticks"),
         stores=("market", "hot"),
+    ),
+    Node(
+        "analysis",
+        4,
+        reads=(Reading("market_candles", "analysis"),),
+        writes=("analysis_updates", "predictions"),
+        stores=("market", "hot"),
+    ),
+    Node(
+        "aggregation",
+        5,
+        reads=(Reading("analysis_updates", "aggregation"),),
+        writes=("market_view",),
+        stores=("market", "hot"),
+    ),
+    Node(
+        "signals",
+        6,
+        reads=(Reading("analysis_updates", "signals"), Reading("market_view", None)),
+        writes=("signals",),
+        stores=("market", "hot"),
+    ),
+    Node(
+        "trading",
+        0,
+        reads=tuple(Reading(topic, "trading") for topic in ("raw-ticks", "market_candles", "signals", "commands")),
+        writes=("order_events", "command_results"),
+        stores=("book", "market", "hot"),
     ),
 )
 

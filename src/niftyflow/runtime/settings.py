@@ -13,9 +13,14 @@ from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
 
+from niftyflow.aggregation.settings import AggregationSettings
+from niftyflow.ai.settings import AiSettings
+from niftyflow.analysis.settings import AnalysisSettings
 from niftyflow.ingestion.service import IngestionSettings
 from niftyflow.kit.settings import Settings, readable
 from niftyflow.model import Misconfigured
+from niftyflow.signals.settings import SignalSettings
+from niftyflow.trading.settings import TradingSettings
 
 PREFIX = "NIFTYFLOW_"
 OTHERS = {"WORKSPACE", "LONG", "TEST_DATA", "FUZZ_SEED"}
@@ -68,6 +73,11 @@ class AppSettings(Settings):
     feed: FeedSettings = FeedSettings()
     kite: KiteSettings = KiteSettings()
     ingestion: IngestionSettings = IngestionSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
+    ai: AiSettings = AiSettings()
+    aggregation: AggregationSettings = AggregationSettings()
+    signals: SignalSettings = SignalSettings()
+    trading: TradingSettings = TradingSettings()
     bus: BusSettings = BusSettings()
     log: LogSettings = LogSettings()
 

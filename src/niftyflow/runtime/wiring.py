@@ -10,32 +10,36 @@ import gc
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from enum import Flag, auto
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from niftyflow.brokers.port import Feed
-from niftyflow.bus.port import Bus, Subscription
-from niftyflow.ingestion.forward import Forwarder
+from niftyflow.bus.port import Bus
 from niftyflow.ingestion.service import Ingestion
-from niftyflow.kit.clock import Clock
+from niftyflow.kit.clock import Clock, WallClock
 from niftyflow.kit.dead_letters import DeadLetters
 from niftyflow.kit.health import Health
 from niftyflow.kit.log import get_logger
-from niftyflow.kit.stage import Shell
 from niftyflow.model import Instrument
-from niftyflow.processing.stage import CandleStage
 from niftyflow.runtime.buses import bus_of, journal_of
+from niftyflow.runtime.parts import Part, Parts
 from niftyflow.runtime.settings import AppSettings
 from niftyflow.runtime.workspace import Workspace
+from niftyflow.storage.book_ports import BookStore, DecisionStore
 from niftyflow.storage.leases import FileLeases
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.ports import HotStore, MarketStore
+from niftyflow.storage.sqlite_book import SqliteBookStore
+from niftyflow.storage.sqlite_decisions import SqliteDecisionStore
 from niftyflow.storage.sqlite_market import SqliteMarketStore
+
+if TYPE_CHECKING:
+    from niftyflow.trading.stage import TradingDesk
 
 log = get_logger(__name__)
 
 T = TypeVar("T")
 
-TOPIC = "raw-ticks"
 LOOK_SECONDS = 0.02
 COLLECTOR = (20_000, 20, 50)
 
@@ -47,6 +51,8 @@ class Engines:
     bus: Bus
     journal: Bus
     market: MarketStore
+    decisions: DecisionStore
+    book: BookStore
     hot: HotStore
     letters: DeadLetters
     health: Health
@@ -63,12 +69,14 @@ async def engines(workspace: Workspace, settings: AppSettings) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         journal = journal_of(workspace)
         bus = bus_of(settings.bus, journal)
-        opened: list[Bus | MarketStore | HotStore] = list(dict.fromkeys((journal, bus)))
+        opened: list[Bus | MarketStore | BookStore | HotStore] = list(dict.fromkeys((journal, bus)))
         market, hot = SqliteMarketStore(workspace.market_db), MemoryHotStore()
-        for engine in (*opened, market, hot):
+        book = SqliteBookStore(workspace.book_db)
+        for engine in (*opened, market, book, hot):
             await engine.open()
             stack.push_async_callback(engine.close)
-        yield Engines(bus, journal, market, hot, DeadLetters(bus, workspace.path), Health())
+        decisions = SqliteDecisionStore(market.database)
+        yield Engines(bus, journal, market, decisions, book, hot, DeadLetters(bus, workspace.path), Health())
 
 
 def calm_collector() -> None:
@@ -81,6 +89,15 @@ def calm_collector() -> None:
     gc.set_threshold(*COLLECTOR)
 
 
+class Does(Flag):
+    """What a process does with what is in the log, beside taking in a feed when it has one."""
+
+    NOTHING = 0
+    PROCESSING = auto()
+    DECISIONS = auto()
+    ALL = PROCESSING | DECISIONS
+
+
 class Process:
     """One running graph: `run` until the feed ends and all is worked off, or until `stop`."""
 
@@ -89,6 +106,7 @@ class Process:
         self._settings = settings
         self.engines = on
         self._stopping = asyncio.Event()
+        self._desks: list[TradingDesk] = []
 
     def stop(self) -> None:
         """Ask for an end; what is in hand is finished, the rest is read again next time."""
@@ -106,30 +124,49 @@ class Process:
         return None
 
     async def run(
-        self, feed: Feed | None, instruments: Sequence[Instrument], clock: Clock, *, processes: bool = True
+        self, feed: Feed | None, instruments: Sequence[Instrument], clock: Clock, *, does: Does = Does.ALL
     ) -> None:
-        """Ingest `feed` (when there is one) and process what is in the log.
+        """Ingest `feed` (when there is one), process what is in the log, and decide on it.
 
         Raises:
-            LeaseHeld: another process ingests into this workspace.
+            LeaseHeld: another process ingests into this workspace, or trades its account.
             Misconfigured: the feed is older than what the workspace holds.
         """
-        on = self.engines
         calm_collector()
-        shells = [await self._shell(CandleStage(on.bus, on.market, on.hot, clock), on.bus, clock)] if processes else []
-        if on.journal is not on.bus and feed is not None:
-            shells.append(await self._shell(Forwarder(on.bus), on.journal, clock))
-        ingestion = None if feed is None else self._ingestion(feed, clock, instruments)
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(shell.run(reader), name=shell.stage.name) for shell, reader in shells]
-            if ingestion is not None:
-                running.append(group.create_task(ingestion.run(instruments), name="ingestion"))
-            group.create_task(self._end(ingestion, [shell for shell, _ in shells], running), name="end")
+        async with AsyncExitStack() as stack:
+            parts = await self._parts(feed is not None, clock, does, stack)
+            ingestion = None if feed is None else self._ingestion(feed, clock, instruments)
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(part.shell.run(part.reader), name=part.shell.stage.name) for part in parts]
+                if ingestion is not None:
+                    running.append(group.create_task(ingestion.run(instruments), name="ingestion"))
+                group.create_task(self._end(ingestion, parts, running), name="end")
 
-    async def _shell(self, stage: CandleStage | Forwarder, reads: Bus, clock: Clock) -> tuple[Shell, Subscription]:
+    async def _parts(self, has_feed: bool, clock: Clock, does: Does, stack: AsyncExitStack) -> list[Part]:  # noqa: FBT001
+        """Make the parts of this process, in the order in which records pass them."""
         on = self.engines
-        shell = Shell(stage, on.bus, on.letters, on.health.worker(stage.name), clock)
-        return shell, await reads.subscribe(stage.topic, group=stage.group, assignment=shell)
+        make = Parts(on, self._settings, clock)
+        parts = []
+        if on.journal is not on.bus and has_feed:
+            parts.append(await make.forwarder())
+        if Does.PROCESSING in does:
+            parts.append(await make.processing())
+        if Does.DECISIONS in does:
+            parts += [await make.analysis(), await make.aggregation(), await make.signals()]
+            parts += await make.trading(await self._desk(stack))
+        return parts
+
+    async def _desk(self, stack: AsyncExitStack) -> TradingDesk:
+        """Take the account over."""
+        from niftyflow.trading.stage import TradingDesk  # noqa: PLC0415 - heavy
+
+        on, settings = self.engines, self._settings.trading
+        lease = await FileLeases(self._workspace.leases).acquire(f"account/{settings.account}")
+        stack.push_async_callback(lease.release)
+        desk = TradingDesk(on.bus, on.book, on.market, on.hot, on.health.worker("trading"), settings)
+        self._desks.append(desk)
+        await desk.open(lease, WallClock().now())
+        return desk
 
     def _ingestion(self, feed: Feed, clock: Clock, instruments: Sequence[Instrument]) -> Ingestion:
         on = self.engines
@@ -138,7 +175,7 @@ class Process:
             clock, self._settings.ingestion, prepare=lambda: on.market.save_instruments(instruments),
         )  # fmt: skip
 
-    async def _end(self, ingestion: Ingestion | None, shells: list[Shell], running: list[asyncio.Task[None]]) -> None:
+    async def _end(self, ingestion: Ingestion | None, parts: list[Part], running: list[asyncio.Task[None]]) -> None:
         """Wait for a stop, or for the feed's end and then for everybody to have worked off the log."""
         ends = [asyncio.create_task(self._stopping.wait())]
         if ingestion is not None:
@@ -147,16 +184,16 @@ class Process:
         for end in ends:
             end.cancel()
         if not self._stopping.is_set() and ingestion is not None and ingestion.ended.is_set():
-            await self._worked_off(shells)
-        for part in (ingestion, *shells):
-            if part is not None:
-                part.stop()
+            await self._worked_off(parts)
+        for one in (ingestion, *self._desks, *(part.shell for part in parts)):
+            if one is not None:
+                one.stop()
 
-    async def _worked_off(self, shells: list[Shell]) -> None:
-        """Wait until the forwarder, then processing, has done everything that is in the log."""
-        on = self.engines
-        for shell in shells[::-1]:
-            bus = on.bus if shell.stage.name == CandleStage.name else on.journal
-            ends = await bus.end(TOPIC)
-            while not self._stopping.is_set() and not shell.has_done(ends):  # noqa: ASYNC110 - it works, it signals nothing
+    async def _worked_off(self, parts: list[Part]) -> None:
+        """Wait until each part in turn has done everything that those before it have written."""
+        for part in parts:
+            if not part.has_end:
+                continue
+            ends = await part.end()
+            while not self._stopping.is_set() and not part.has_done(ends):  # noqa: ASYNC110 - it works, it signals nothing
                 await asyncio.sleep(LOOK_SECONDS)

@@ -41,6 +41,11 @@ class Workspace:
         return self.path / "market.db"
 
     @property
+    def book_db(self) -> Path:
+        """Orders, fills, positions."""
+        return self.path / "book.db"
+
+    @property
     def leases(self) -> Path:
         """Who owns what."""
         return self.path / "leases"

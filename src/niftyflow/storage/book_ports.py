@@ -74,7 +74,7 @@ class DecisionStore(Protocol):
         ...
 
     async def save_states(self, states: Sequence[IndicatorState]) -> None:
-        """Store each instrument's state, replacing an older one."""
+        """Store each instrument's state; an older one of the same anchor and version does not replace a newer one."""
         ...
 
     async def states(self, interval: Interval) -> list[IndicatorState]:
@@ -130,7 +130,10 @@ class Changes(msgspec.Struct, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as it stands: what trading goes on from after a restart."""
+    """An account as it stands: what trading goes on from after a restart.
+
+    `time` is the latest of its commits (0 before the first), `sequence` its last input's; orders are those not final.
+    """
 
     account: str
     fence: int
@@ -179,12 +182,14 @@ class BookStore(Protocol):
     async def commit(self, account: str, fence: int, changes: Changes) -> None:
         """Write all of the changes in one durable transaction, or none of them.
 
-        An order is inserted when its client order id is new. Events, fills, inputs and results that are there already
-        (by order and sequence, fill id, sequence, command id) are refused, so that nothing can be written twice.
+        An order is inserted when its client order id is new; later it may change in all but what was decided: for whom,
+        what, which way and why. Events, fills, inputs and results that are there already (by order and sequence, order
+        and fill id, sequence, command id) are refused, so that nothing can be written twice.
 
         Raises:
             LeaseLost: another process has taken the account over; nothing was written.
-            Refused: something of it was written before, or an order names another account; nothing was written.
+            Refused: something of it was written before, names another account, is about an order that is not in the
+                account's book, or leaves a hole in the inputs; nothing was written.
             Retryable: the database is away, locked or full; nothing was written.
         """
         ...

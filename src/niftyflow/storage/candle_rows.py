@@ -9,7 +9,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import CTE, Column, ScalarSelect, Select, Table, and_, bindparam, exists, func, null, or_, select
+from sqlalchemy import (
+    CTE,
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    ScalarSelect,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.types import NullType
 
 from niftyflow.model import CandleBatch, Interval, InvalidValue, Name, NameTable
 from niftyflow.storage.schema import candle_revisions
@@ -34,9 +52,9 @@ def rows_of(batch: CandleBatch) -> list[Row]:
     return list(zip(batch.keys(), *(getattr(batch, field).tolist() for field in FIELDS), strict=True))
 
 
-def batch_of(interval: Interval, rows: Sequence[Sequence[Any]]) -> CandleBatch:
-    """Return rows in the order of `COLUMNS` as a batch."""
-    names = NameTable()
+def batch_of(interval: Interval, rows: Sequence[Sequence[Any]], names: NameTable | None = None) -> CandleBatch:
+    """Return rows in the order of `COLUMNS` as a batch; their instruments are added to `names`."""
+    names = NameTable() if names is None else names
     if not rows:
         return CandleBatch(names, interval, name=[], **{field: [] for field in FIELDS})
     instruments, *values = zip(*rows, strict=True)
@@ -44,6 +62,15 @@ def batch_of(interval: Interval, rows: Sequence[Sequence[Any]]) -> CandleBatch:
     return CandleBatch(
         names, interval, name=[index[key] for key in instruments], **dict(zip(FIELDS, values, strict=True))
     )
+
+
+def in_time_order(parts: Sequence[CandleBatch]) -> CandleBatch:
+    """Return batches of 1m candles with one name table as one batch, by time and then by instrument."""
+    if not parts:
+        return batch_of(Interval.M1, [])
+    batch = CandleBatch.concat(parts)
+    rank = np.argsort(np.argsort(np.array([name.key for name in batch.names.names])))
+    return batch.take(np.lexsort((rank[batch.name], batch.time)))
 
 
 def columns_of(table: Table) -> list[Column[Any]]:
@@ -84,6 +111,36 @@ def first_of_last(table: Table) -> Select[Any]:
         kept.c.time == _last_time(table, names),
     )
     return select(*columns_of(kept)).select_from(names.join(kept, on_last))
+
+
+def first_told(table: Table) -> CompoundSelect[Any]:
+    """Return the query of revision 0 of the candles of `:instruments` from `:since` to before `:until`.
+
+    Where the stored candle is a correction its revision 0 was put aside; one that began as a correction has none.
+    """
+
+    # Untyped, rows come as the driver has them: making each flag a bool would cost a fifth of a long span's time.
+    def wanted(source: Table) -> Select[Any]:
+        columns: list[ColumnElement[Any]] = [type_coerce(column, NullType()) for column in columns_of(source)]
+        return select(*columns).where(
+            source.c.instrument.in_(bindparam("instruments", expanding=True)),
+            source.c.time >= bindparam("since"),
+            source.c.time < bindparam("until"),
+        )
+
+    kept = wanted(candle_revisions).where(candle_revisions.c.interval == Interval.M1.value)
+    return union_all(wanted(table).where(table.c.revision == 0), kept)
+
+
+def instruments_of(table: Table) -> Select[Any]:
+    """Return the query of the instruments that have a candle, by key."""
+    names = _instruments_of(table)
+    return select(names.c.instrument).where(names.c.instrument.is_not(null())).order_by(names.c.instrument)
+
+
+def first_time_of(table: Table) -> Select[Any]:
+    """Return the query of the start of `:instrument`'s first candle: one step into the key."""
+    return select(func.min(table.c.time)).where(table.c.instrument == bindparam("instrument"))
 
 
 def count_of_each(table: Table) -> Select[Any]:

@@ -85,6 +85,17 @@ class MarketStore(Protocol):
         """
         ...
 
+    async def first_told(self, since: int, until: int, instruments: Sequence[str] | None = None) -> CandleBatch:
+        """Return 1m candles with `since` <= time < `until` (ms UTC) as first told, by time and then by instrument.
+
+        A corrected candle comes with its revision 0; one that began as a correction is left out. None: all instruments.
+        """
+        ...
+
+    async def first_time(self, instruments: Sequence[str]) -> Mapping[str, int]:
+        """Return the start (ms UTC) of each instrument's first stored 1m candle; those without one are left out."""
+        ...
+
     async def first_revision(self, instrument: str, interval: Interval, time: int) -> Candle | None:
         """Return revision 0 of a candle that was corrected later, or None."""
         ...

@@ -1,4 +1,4 @@
-"""The tables of the market database, once, for every engine: SQLite now, PostgreSQL with the same metadata later.
+"""The tables of the market database, decisions included, for every engine: SQLite now, PostgreSQL later.
 
 Times are BIGINT ms UTC, prices float8 rupees, dates DATE, exact amounts BIGINT of 1/10,000 rupee.
 It holds no statement and opens no connection; `migrations/` brings a database to this shape, and a test compares them.
@@ -6,13 +6,17 @@ It holds no statement and opens no connection; `migrations/` brings a database t
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Date,
     Double,
+    Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -23,8 +27,10 @@ from sqlalchemy import (
 
 from niftyflow.model import Interval
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every schema revision this program knows, oldest first; the last one is what it needs."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
@@ -125,3 +131,51 @@ data_quality = Table(
     PrimaryKeyConstraint("instrument", "day"),
 )
 """What a day should have had and what it got; `different`: the official minute is not the live one."""
+
+signals = Table(
+    "signals",
+    metadata,
+    Column("id", String, nullable=False),
+    Column("strategy", String, nullable=False),
+    Column("instrument", String, nullable=False),
+    Column("interval", String, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("valid_until", BigInteger, nullable=False),
+    Column("action", String, nullable=False),
+    Column("strength", Double, nullable=False),
+    Column("price", Double, nullable=False),
+    Column("stop", Double),
+    Column("target", Double),
+    Column("reason", Text, nullable=False),
+    Column("saw", Text, nullable=False),
+    PrimaryKeyConstraint("id"),
+    Index(None, "time"),
+)
+"""What rules concluded; `time` is the moment it could be known, `reason` and `saw` are JSON."""
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("interval", String, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("instrument", String, nullable=False),
+    Column("prediction", Double, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("model_version", String, nullable=False),
+    Column("outcome", Text, nullable=False),
+    PrimaryKeyConstraint("interval", "time", "instrument"),
+)
+"""What the model, or the heuristic in its place, answered. The key is the identity: one answer for each moment."""
+
+analysis_states = Table(
+    "analysis_states",
+    metadata,
+    Column("interval", String, nullable=False),
+    Column("instrument", String, nullable=False),
+    Column("anchor", BigInteger, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("version", String, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("interval", "instrument"),
+)
+"""Indicators after the candle that ended at `time`, as float64: a restart goes on from here."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, event, inspect, text
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -27,6 +28,9 @@ log = get_logger(__name__)
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 
+Durability = Literal["NORMAL", "FULL"]
+"""What a commit survives: NORMAL the process's death, FULL also the machine's, for one wait on the disk each."""
+
 BUSY_TIMEOUT_SECONDS = 5.0
 READERS = 4
 # 8 kB pages: a minute of 9,000 instruments touches as many index pages, and these are half as many as with 4 kB.
@@ -36,19 +40,31 @@ WRITER_CACHE_KIB = 16_384
 CHECKPOINT_PAGES = 4096
 LARGEST_LOG_BYTES = 64 * 1024 * 1024
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-
 
 class SqliteDatabase:
-    """A SQLite file with one writing connection and up to `READERS` reading ones, each on a thread of its own."""
+    """A SQLite file with one writing connection and up to `READERS` reading ones, each on a thread of its own.
 
-    def __init__(self, path: Path, revisions: tuple[str, ...], *, read_only: bool = False) -> None:
+    `migrations` is the folder whose last revision, the last of `revisions`, the file is brought to.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        revisions: tuple[str, ...],
+        *,
+        migrations: Path,
+        durability: Durability,
+        read_only: bool = False,
+    ) -> None:
         self.path = path.absolute()
         self._revisions = revisions
+        self._migrations = migrations
+        self._durability = durability
         self._read_only = read_only
         self._writing = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
         self._writer: AsyncEngine | None = None
+        self._direct: tuple[Engine, ThreadPoolExecutor] | None = None
         self._reader: AsyncEngine | None = None
 
     async def open(self) -> None:
@@ -75,13 +91,19 @@ class SqliteDatabase:
             await _dispose(reader, writer)
             raise
         self._reader, self._writer = reader, writer
+        if writer is not None:
+            self._direct = self._direct_engine(), ThreadPoolExecutor(1, thread_name_prefix=self.path.name)
 
     async def close(self) -> None:
         """Wait for the reads and writes under way, then disconnect."""
-        reader, writer = self._reader, self._writer
-        self._reader = self._writer = None
+        reader, writer, direct = self._reader, self._writer, self._direct
+        self._reader = self._writer = self._direct = None
         if self._under_way:
             await asyncio.wait(self._under_way)
+        if direct is not None:
+            engine, thread = direct
+            await asyncio.get_running_loop().run_in_executor(thread, engine.dispose)
+            thread.shutdown()
         await _dispose(reader, writer)
 
     async def read(self, work: Work[T]) -> T:
@@ -99,9 +121,24 @@ class SqliteDatabase:
             Unavailable: the file is locked, full or failing; nothing was changed.
             Refused: opened read-only.
         """
+        self._refuse_when_read_only()
+        return await self._to_its_end(self._run(self._writer, work, self._writing))
+
+    async def write_at_once(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` as `write` does, but from its beginning to its commit on one thread.
+
+        For commits that an order waits for: two changes of threads in all, where `write` makes several a statement.
+
+        Raises:
+            Unavailable: the file is locked, full or failing; nothing was changed.
+            Refused: opened read-only.
+        """
+        self._refuse_when_read_only()
+        return await self._to_its_end(self._run_at_once(self._direct, work))
+
+    def _refuse_when_read_only(self) -> None:
         if self._read_only:
             raise Refused(f"{self.path} is open for reading only")
-        return await self._to_its_end(self._run(self._writer, work, self._writing))
 
     async def _to_its_end(self, running: Coroutine[Any, Any, T]) -> T:
         """Await what runs on a connection's thread: it cannot be taken back half-way, so a cancelled caller waits."""
@@ -127,10 +164,40 @@ class SqliteDatabase:
         except PoolTimeout as error:
             raise Unavailable(self.path.name, "every reading connection stayed busy") from error
 
+    async def _run_at_once(
+        self, direct: tuple[Engine, ThreadPoolExecutor] | None, work: Callable[[Connection], T]
+    ) -> T:
+        if direct is None:
+            raise Unavailable(self.path.name, "it is not open")
+        engine, thread = direct
+
+        def transact() -> T:
+            with engine.begin() as connection:
+                return work(connection)
+
+        try:
+            async with self._writing:
+                return await asyncio.get_running_loop().run_in_executor(thread, transact)
+        except DBAPIError as error:
+            raise self._at_run_time(error) from error
+
+    def _url(self, driver: str, mode: str) -> URL:
+        return URL.create(driver, database=self.path.as_uri(), query={"mode": mode, "uri": "true"})
+
+    def _direct_engine(self) -> Engine:
+        engine = create_engine(
+            self._url("sqlite+pysqlite", "rw"),
+            connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0,
+        )
+        self._set_up(engine, writes=True)
+        return engine
+
     def _engine(self, mode: str, *, readers: int) -> AsyncEngine:
-        file = URL.create("sqlite+aiosqlite", database=self.path.as_uri(), query={"mode": mode, "uri": "true"})
         engine = create_async_engine(
-            file,
+            self._url("sqlite+aiosqlite", mode),
             connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS},
             poolclass=AsyncAdaptedQueuePool,
             pool_size=max(readers, 1),
@@ -138,11 +205,17 @@ class SqliteDatabase:
             pool_timeout=BUSY_TIMEOUT_SECONDS,
         )
 
-        @event.listens_for(engine.sync_engine, "connect")
-        def _set_up(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        self._set_up(engine.sync_engine, writes=readers == 0)
+        return engine
+
+    def _set_up(self, engine: Engine, *, writes: bool) -> None:
+        """Have the engine's connections set up for their use, and its transactions begin as they must."""
+
+        @event.listens_for(engine, "connect")
+        def _connected(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
             cursor = connection.cursor()
             try:
-                for pragma in _pragmas(writes=readers == 0):
+                for pragma in (*_pragmas(writes=writes), f"PRAGMA synchronous = {self._durability}"):
                     cursor.execute(pragma)
             except BaseException:
                 connection.close()
@@ -150,13 +223,11 @@ class SqliteDatabase:
             cursor.close()
 
         # IMMEDIATE takes the write lock at the start, where waiting for it is possible, and not half-way.
-        begin = "BEGIN" if readers else "BEGIN IMMEDIATE"
+        begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
-        @event.listens_for(engine.sync_engine, "begin")
-        def _begin(connection: Connection) -> None:
+        @event.listens_for(engine, "begin")
+        def _begun(connection: Connection) -> None:
             connection.exec_driver_sql(begin)
-
-        return engine
 
     def _look_at_path(self) -> None:
         try:
@@ -219,7 +290,7 @@ class SqliteDatabase:
         from alembic.config import Config  # noqa: PLC0415
 
         config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config.set_main_option("script_location", str(self._migrations).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
         config.attributes["connection"] = connection
         command.upgrade(config, self._revisions[-1])
@@ -258,7 +329,6 @@ def _pragmas(*, writes: bool) -> list[str]:
     return [
         f"PRAGMA page_size = {PAGE_BYTES}",
         "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = NORMAL",
         f"PRAGMA cache_size = -{WRITER_CACHE_KIB}",
         f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
         f"PRAGMA journal_size_limit = {LARGEST_LOG_BYTES}",

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import String, Table, bindparam, literal_column, or_, select, text
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from niftyflow.model import Candle, CandleBatch, FeedGap, Instrument, Interval, Refused
+from niftyflow.model import Candle, CandleBatch, FeedGap, Instrument, Interval, NameTable, Refused
 from niftyflow.storage.candle_rows import (
     COLUMNS,
     FIELDS,
@@ -25,6 +24,10 @@ from niftyflow.storage.candle_rows import (
     columns_of,
     count_of_each,
     first_of_last,
+    first_time_of,
+    first_told,
+    in_time_order,
+    instruments_of,
     last_of_each,
     rows_of,
     span,
@@ -32,6 +35,7 @@ from niftyflow.storage.candle_rows import (
 from niftyflow.storage.instrument_rows import instrument_of, row_of, valid_on
 from niftyflow.storage.ports import RepairRequest
 from niftyflow.storage.schema import (
+    MIGRATIONS,
     REVISIONS,
     candle_bases,
     candle_revisions,
@@ -42,6 +46,11 @@ from niftyflow.storage.schema import (
     repair_requests,
 )
 from niftyflow.storage.sqlite_database import SqliteDatabase
+from niftyflow.storage.sqlite_statements import compiled
+
+# A statement names its instruments one by one, and rows come in pieces: neither grows with the universe or the span.
+INSTRUMENTS_AT_ONCE = 500
+ROWS_AT_ONCE = 20_000
 
 _PARAMETERS: dict[str, Any] = {column: bindparam(column) for column in COLUMNS}
 
@@ -50,9 +59,16 @@ class SqliteMarketStore:
     """`MarketStore` on a SQLite file; `read_only` is for looking on while another process writes."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self._database = SqliteDatabase(path, REVISIONS, read_only=read_only)
+        self._database = SqliteDatabase(
+            path, REVISIONS, migrations=MIGRATIONS, durability="NORMAL", read_only=read_only
+        )
         self._upsert = {interval: _upsert(table) for interval, table in candle_tables.items()}
         self._keep = {interval: _keep_first(table) for interval, table in candle_tables.items()}
+
+    @property
+    def database(self) -> SqliteDatabase:
+        """The file, for the stores that share it."""
+        return self._database
 
     async def open(self) -> None:
         """Connect, and unless read-only create the file and bring its schema up to date.
@@ -163,6 +179,35 @@ class SqliteMarketStore:
                 last[base.instrument] = base
         return batch_of(Interval.M1, [last[instrument] for instrument in sorted(last)])
 
+    async def first_told(self, since: int, until: int, instruments: Sequence[str] | None = None) -> CandleBatch:
+        """Return 1m candles with `since` <= time < `until` (ms UTC) as first told, by time and then by instrument."""
+
+        async def fetch(connection: AsyncConnection) -> list[CandleBatch]:
+            if instruments is None:
+                wanted = [key for (key,) in await connection.execute(instruments_of(candles_1m))]
+            else:
+                wanted = sorted(set(instruments))
+            names, parts = NameTable(), []
+            for start in range(0, len(wanted), INSTRUMENTS_AT_ONCE):
+                some = {"instruments": wanted[start : start + INSTRUMENTS_AT_ONCE], "since": since, "until": until}
+                async with connection.stream(_FIRST_TOLD, some) as rows:
+                    parts += [batch_of(Interval.M1, part, names) async for part in rows.partitions(ROWS_AT_ONCE)]
+            return parts
+
+        return in_time_order(await self._database.read(fetch))
+
+    async def first_time(self, instruments: Sequence[str]) -> Mapping[str, int]:
+        """Return the start (ms UTC) of each instrument's first stored 1m candle; those without one are left out."""
+
+        async def fetch(connection: AsyncConnection) -> dict[str, int | None]:
+            return {
+                instrument: (await connection.execute(_FIRST_TIME, {"instrument": instrument})).scalar()
+                for instrument in dict.fromkeys(instruments)
+            }
+
+        found = await self._database.read(fetch)
+        return {instrument: time for instrument, time in found.items() if time is not None}
+
     async def first_revision(self, instrument: str, interval: Interval, time: int) -> Candle | None:
         """Return revision 0 of a candle that was corrected later, or None."""
         _table(interval)
@@ -254,7 +299,7 @@ def _table(interval: Interval) -> Table:
 def _upsert(table: Table) -> str:
     """Return the upsert as text: compiled once, it takes rows as plain tuples at the driver's speed."""
     statement = insert(table).values(_PARAMETERS)
-    return _compiled(
+    return compiled(
         statement.on_conflict_do_update(
             index_elements=["instrument", "time"],
             set_={field: statement.excluded[field] for field in FIELDS if field != "time"},
@@ -271,17 +316,10 @@ def _keep_first(table: Table) -> str:
         table.c.time == bindparam("time"),
         table.c.revision == literal_column("0"),
     )
-    return _compiled(
+    return compiled(
         insert(candle_revisions).from_select(["interval", *COLUMNS], stored).on_conflict_do_nothing(),
         ("interval", "instrument", "time"),
     )
-
-
-def _compiled(statement: Any, order: tuple[str, ...]) -> str:
-    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"))
-    if tuple(compiled.positiontup) != order:
-        raise AssertionError(f"SQLAlchemy ordered the parameters {compiled.positiontup}, the rows have {order}")
-    return str(compiled)
 
 
 def _save_instrument() -> Any:
@@ -295,5 +333,7 @@ def _save_instrument() -> Any:
 
 
 _SAVE_INSTRUMENT = _save_instrument()
-_SAVE_BASE = _compiled(insert(candle_bases).values(_PARAMETERS).on_conflict_do_nothing(), COLUMNS)
+_SAVE_BASE = compiled(insert(candle_bases).values(_PARAMETERS).on_conflict_do_nothing(), COLUMNS)
 _LAST = (last_of_each(candles_1m), first_of_last(candles_1m), last_of_each(candle_bases))
+_FIRST_TOLD = first_told(candles_1m)
+_FIRST_TIME = first_time_of(candles_1m)

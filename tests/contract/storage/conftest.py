@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from niftyflow.storage import HotStore, Leases, MarketStore
+from niftyflow.storage.book_ports import BookStore, DecisionStore
+from support.books import BOOK_ENGINES, DECISION_ENGINES, PAPER
 from support.stores import HOT_ENGINES, LEASE_ENGINES, MARKET_ENGINES, HotEngine
 
 
@@ -58,3 +60,39 @@ def hot(hot_engine: HotEngine) -> HotStore:
 def lease_handles(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Leases]]:
     """Make handles that contend for the same leases."""
     return lambda: LEASE_ENGINES[request.param](tmp_path)
+
+
+@pytest.fixture(params=sorted(BOOK_ENGINES))
+def book_engine(request: pytest.FixtureRequest) -> str:
+    """Name an engine of the book."""
+    return request.param
+
+
+@pytest.fixture
+async def book_handles(book_engine: str, tmp_path: Path) -> AsyncIterator[Callable[[], BookStore]]:
+    """Make handles of one engine's book; they are closed at the end."""
+    made: list[BookStore] = []
+
+    def make() -> BookStore:
+        made.append(BOOK_ENGINES[book_engine](tmp_path))
+        return made[-1]
+
+    yield make
+    for store in made:
+        await store.close()
+
+
+@pytest.fixture
+async def book(book_handles: Callable[[], BookStore]) -> BookStore:
+    """Open a book in which the owner with fence 1 has a new account."""
+    store = book_handles()
+    await store.open()
+    await store.take_over(PAPER, 1, {"kill_switch": False}, 0)
+    return store
+
+
+@pytest.fixture(params=sorted(DECISION_ENGINES))
+async def decisions(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DecisionStore]:
+    """Open an empty decision store."""
+    async with DECISION_ENGINES[request.param](tmp_path) as store:
+        yield store

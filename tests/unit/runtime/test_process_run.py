@@ -11,7 +11,7 @@ from niftyflow.kit.clock import VirtualClock
 from niftyflow.kit.health import State
 from niftyflow.model import Interval, LeaseHeld, Misconfigured, Unavailable
 from niftyflow.runtime.settings import AppSettings
-from niftyflow.runtime.wiring import Process, engines
+from niftyflow.runtime.wiring import Does, Process, engines
 from niftyflow.runtime.workspace import Workspace
 from support.intakes import DAY, ScriptedFeed, Ticks
 from support.market import INFY
@@ -72,7 +72,7 @@ async def test_ingestion_alone_leaves_the_log_and_processing_alone_works_it_off(
     workspace = Workspace(tmp_path / "ws")
     async with engines(workspace, AppSettings()) as on, asyncio.timeout(20):
         feed = ScriptedFeed(a_minute(), [FeedEnd(DAY + 70_000)])
-        await Process(workspace, AppSettings(), on).run(feed, [INFY], VirtualClock(), processes=False)
+        await Process(workspace, AppSettings(), on).run(feed, [INFY], VirtualClock(), does=Does.NOTHING)
         assert await count(on) == 0
     async with engines(workspace, AppSettings()) as on, asyncio.timeout(20):
         process = Process(workspace, AppSettings(), on)
@@ -101,11 +101,11 @@ async def test_two_processes_do_not_share_a_workspace(tmp_path):
         running = asyncio.create_task(first.run(ScriptedFeed(a_minute()), [INFY], VirtualClock()))
         async with asyncio.timeout(20):
             await until(lambda: _has_ticks(on))
-            for processes in (True, False):
+            for does in (Does.ALL, Does.NOTHING):
                 feed = ScriptedFeed(a_minute())
                 with pytest.raises((LeaseHeld, ExceptionGroup)) as refused:
                     await Process(workspace, AppSettings(), other).run(
-                        feed, [INFY], VirtualClock(), processes=processes
+                        feed, [INFY], VirtualClock(), does=does
                     )
                 assert isinstance(refused.value, LeaseHeld) or refused.group_contains(LeaseHeld)
                 assert feed.readings == 0

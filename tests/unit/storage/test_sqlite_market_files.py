@@ -270,7 +270,7 @@ async def test_closing_waits_for_the_write_under_way(tmp_path: Path):
 def test_migrations_build_exactly_the_schema(tmp_path: Path):
     """Whoever changes the metadata writes a migration, and names its revision."""
     config = Config()
-    config.set_main_option("script_location", str(sqlite_database.MIGRATIONS))
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
     config.set_main_option("path_separator", "os")
     script = ScriptDirectory.from_config(config)
     revisions = [revision.revision for revision in script.walk_revisions()]

@@ -11,6 +11,7 @@ from typer.main import get_command
 from niftyflow.bus.topics import TOPICS
 from niftyflow.kit import metrics
 from niftyflow.runtime.settings import AppSettings
+from niftyflow.storage import book_schema
 from niftyflow.storage.schema import metadata
 from tools import docs
 
@@ -65,6 +66,9 @@ def test_every_table_is_on_its_page() -> None:
     text = docs.tables_page()
     assert all(f"## `{table.name}`\n" in text for table in metadata.sorted_tables)
     assert "| `instrument` | VARCHAR | key |" in text
+    text = docs.book_tables_page()
+    assert all(f"## `{table.name}`\n" in text for table in book_schema.metadata.sorted_tables)
+    assert "| `client_order_id` | VARCHAR | key |" in text
 
 
 def test_every_setting_is_on_its_page_and_says_what_it_means() -> None:

@@ -1,0 +1,1 @@
+"""All instruments of a minute put into one view of the market."""

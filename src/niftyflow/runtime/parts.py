@@ -1,0 +1,131 @@
+"""The stages of a process as parts: each a shell with its reader, made here and nowhere else.
+
+What a part reads, from where and with whom, is what `graph.py` says of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from niftyflow.bus.port import Bus, Start, Subscription
+from niftyflow.ingestion.forward import Forwarder
+from niftyflow.kit.clock import Clock, WallClock
+from niftyflow.kit.join import Input, Join, Place
+from niftyflow.kit.joined_reader import JoinedReader, Lanes
+from niftyflow.kit.stage import Shell, Stage
+from niftyflow.processing.stage import CandleStage
+from niftyflow.runtime.settings import AppSettings
+
+if TYPE_CHECKING:
+    from niftyflow.runtime.wiring import Engines
+    from niftyflow.trading.stage import TradingDesk
+
+MINUTE_MS = 60_000
+
+
+@dataclass(slots=True)
+class Part:
+    """A stage that runs. `reads` is the bus on which its input is; a command part has no end to wait for."""
+
+    shell: Shell
+    reader: Subscription | JoinedReader
+    reads: Bus
+    has_end: bool = True
+
+    async def end(self) -> Mapping[Place, int]:
+        """Return where its topics end now."""
+        topics = self.reader.join.topics if isinstance(self.reader, JoinedReader) else [self.shell.stage.topic]
+        return {
+            (topic, partition): offset
+            for topic in topics
+            for partition, offset in (await self.reads.end(topic)).items()
+        }
+
+    def has_done(self, ends: Mapping[Place, int]) -> bool:
+        """Whether everything before these offsets is worked off."""
+        if isinstance(self.reader, JoinedReader):
+            return self.reader.join.has_read(ends) and self.shell.has_done({0: self.reader.number})
+        return self.shell.has_done({partition: offset for (_, partition), offset in ends.items()})
+
+
+class Parts:
+    """Makes the parts of a process on its engines."""
+
+    def __init__(self, on: Engines, settings: AppSettings, clock: Clock) -> None:
+        self._on = on
+        self._settings = settings
+        self._clock = clock
+
+    async def forwarder(self) -> Part:
+        """Make what carries the journal to the cluster."""
+        return await self._plain(Forwarder(self._on.bus), Forwarder.group, self._on.journal)
+
+    async def processing(self) -> Part:
+        """Make what turns ticks into candles."""
+        on = self._on
+        return await self._plain(CandleStage(on.bus, on.market, on.hot, self._clock), CandleStage.group, on.bus)
+
+    async def analysis(self) -> Part:
+        """Make what turns candles into scorecards."""
+        from niftyflow.ai.heuristic import Heuristic  # noqa: PLC0415 - heavy
+        from niftyflow.ai.service import PredictService  # noqa: PLC0415 - heavy
+        from niftyflow.analysis.stage import AnalysisStage  # noqa: PLC0415 - heavy
+
+        on = self._on
+        predictor = PredictService(Heuristic(), self._settings.ai)
+        stage = AnalysisStage(on.bus, on.market, on.decisions, on.hot, predictor, self._clock, self._settings.analysis)
+        return await self._plain(stage, stage.group, on.bus)
+
+    async def aggregation(self) -> Part:
+        """Make what joins scorecards into the view of the market."""
+        from niftyflow.aggregation.stage import AggregationStage  # noqa: PLC0415 - heavy
+
+        on = self._on
+        stage = AggregationStage(on.bus, on.market, on.hot, self._clock, self._settings.aggregation)
+        return await self._joined(stage, stage.group, [Input("analysis_updates", MINUTE_MS)])
+
+    async def signals(self) -> Part:
+        """Make what turns scorecards and the view into signals."""
+        from niftyflow.signals.rules import load_rules  # noqa: PLC0415 - heavy
+        from niftyflow.signals.stage import SignalStage  # noqa: PLC0415 - heavy
+
+        on = self._on
+        stage = SignalStage(on.bus, on.decisions, on.hot, self._clock, load_rules(self._settings.signals.files))
+        inputs = [Input("analysis_updates", MINUTE_MS), Input("market_view", MINUTE_MS)]
+        return await self._joined(stage, stage.group, inputs, broadcast=("market_view",))
+
+    async def trading(self, desk: TradingDesk) -> list[Part]:
+        """Make what trades an account that was opened: steps of the market, and commands."""
+        from niftyflow.trading.stage import INPUTS, CommandStage, TradingStage  # noqa: PLC0415 - heavy
+
+        steps = await self._joined(TradingStage(desk), TradingStage.group, INPUTS, after=desk.progress)
+        commands = await self._plain(CommandStage(desk, WallClock()), CommandStage.group, self._on.bus)
+        commands.has_end = False
+        return [steps, commands]
+
+    async def _plain(self, stage: Stage, group: str, reads: Bus) -> Part:
+        shell = self._shell(stage)
+        return Part(shell, await reads.subscribe(stage.topic, group=group, assignment=shell), reads)
+
+    async def _joined(
+        self, stage: Stage, group: str, inputs: Sequence[Input], *, broadcast: Sequence[str] = (),
+        after: Mapping[Place, int] | None = None,
+    ) -> Part:  # fmt: skip
+        bus = self._on.bus
+        reader = JoinedReader(Join(inputs, after), {each.topic: each.topic not in broadcast for each in inputs})
+
+        async def subscribe(topic: str, lanes: Lanes) -> Subscription:
+            if topic in broadcast:
+                return await bus.subscribe(topic, group=None, start=Start.EARLIEST, assignment=lanes)
+            return await bus.subscribe(topic, group=group, assignment=lanes)
+
+        shell = self._shell(stage)
+        await shell.assigned({0: 0})
+        await reader.open(subscribe)
+        return Part(shell, reader, bus)
+
+    def _shell(self, stage: Stage) -> Shell:
+        on = self._on
+        return Shell(stage, on.bus, on.letters, on.health.worker(stage.name), self._clock)

@@ -1,0 +1,253 @@
+"""The tables of the book database, for every engine: accounts, orders, fills and positions, and what trading took in.
+
+Times are BIGINT ms UTC, money BIGINT of 1/10,000 rupee, enums their value, verdicts, parameters and bodies JSON text.
+It holds no statement and opens no connection; `book_migrations/` brings a database to this shape, a test compares them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+REVISIONS = ("b0001",)
+"""Every schema revision this program knows, oldest first; the last one is what it needs."""
+
+MIGRATIONS = Path(__file__).parent / "book_migrations"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    },
+)
+
+Number = BigInteger().with_variant(Integer, "sqlite")
+"""Rows numbered in the order in which they were written; SQLite numbers only its INTEGER keys."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account", String, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("taken_over_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account"),
+)
+"""`fence` is the newest owner's, `time` the latest that was committed, `sequence` the last trading input's."""
+
+order_intents = Table(
+    "order_intents",
+    metadata,
+    Column("number", Number, nullable=False),
+    Column("client_order_id", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("strategy", String, nullable=False),
+    Column("symbol", String, nullable=False),
+    Column("exchange", String, nullable=False),
+    Column("side", String, nullable=False),
+    Column("product", String, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    Column("order_type", String, nullable=False),
+    Column("validity", String, nullable=False),
+    Column("price", BigInteger),
+    Column("trigger", BigInteger),
+    Column("cause", String, nullable=False),
+    Column("signal_id", String, nullable=False),
+    Column("trace_id", String, nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("valid_until", BigInteger, nullable=False),
+    Column("risk", Text, nullable=False),
+    PrimaryKeyConstraint("number"),
+    UniqueConstraint("client_order_id"),
+    Index(None, "decided_at"),
+)
+"""What was decided, why, by which owner, and what the risk gate said: written once, before the order leaves."""
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("client_order_id", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    Column("order_type", String, nullable=False),
+    Column("validity", String, nullable=False),
+    Column("price", BigInteger),
+    Column("trigger", BigInteger),
+    Column("valid_until", BigInteger, nullable=False),
+    Column("risk", Text),
+    Column("state", String, nullable=False),
+    Column("broker_order_id", String, nullable=False),
+    Column("filled", BigInteger, nullable=False),
+    Column("filled_value", BigInteger, nullable=False),
+    Column("is_triggered", Boolean, nullable=False),
+    Column("reason", Text),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("tag", Text, nullable=False),
+    PrimaryKeyConstraint("client_order_id"),
+    Index(None, "account", "state"),
+)
+"""Where each order is now; `risk` is null where the verdict is still the intent's."""
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("client_order_id", String, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("account", String, nullable=False),
+    Column("broker_order_id", String, nullable=False),
+    Column("strategy", String, nullable=False),
+    Column("symbol", String, nullable=False),
+    Column("exchange", String, nullable=False),
+    Column("side", String, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    Column("filled", BigInteger, nullable=False),
+    Column("order_type", String, nullable=False),
+    Column("price", BigInteger),
+    Column("trigger", BigInteger),
+    Column("product", String, nullable=False),
+    Column("validity", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", Text),
+    Column("risk", Text),
+    Column("signal_id", String, nullable=False),
+    Column("trace_id", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("client_order_id", "sequence"),
+)
+"""Every state an order went through; `risk` is null where the verdict is the intent's."""
+
+trades = Table(
+    "trades",
+    metadata,
+    Column("number", Number, nullable=False),
+    Column("account", String, nullable=False),
+    Column("fill_id", String, nullable=False),
+    Column("client_order_id", String, nullable=False),
+    Column("strategy", String, nullable=False),
+    Column("symbol", String, nullable=False),
+    Column("exchange", String, nullable=False),
+    Column("side", String, nullable=False),
+    Column("product", String, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("charges", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("signal_id", String, nullable=False),
+    Column("trace_id", String, nullable=False),
+    PrimaryKeyConstraint("number"),
+    # An exchange gives both sides of a trade one number, and begins again each day.
+    UniqueConstraint("client_order_id", "fill_id"),
+    Index(None, "at"),
+)
+"""Fills in the order in which they were booked; `charges` is JSON of amounts in 1/10,000 rupee."""
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("account", String, nullable=False),
+    Column("strategy", String, nullable=False),
+    Column("exchange", String, nullable=False),
+    Column("symbol", String, nullable=False),
+    Column("product", String, nullable=False),
+    Column("net_quantity", BigInteger, nullable=False),
+    Column("average_price", BigInteger, nullable=False),
+    Column("realised", BigInteger, nullable=False),
+    Column("realised_fifo", BigInteger, nullable=False),
+    Column("charges", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("account", "strategy", "exchange", "symbol", "product"),
+)
+
+position_events = Table(
+    "position_events",
+    metadata,
+    Column("number", Number, nullable=False),
+    Column("account", String, nullable=False),
+    Column("strategy", String, nullable=False),
+    Column("symbol", String, nullable=False),
+    Column("exchange", String, nullable=False),
+    Column("product", String, nullable=False),
+    Column("net_quantity", BigInteger, nullable=False),
+    Column("average_price", BigInteger, nullable=False),
+    Column("realised", BigInteger, nullable=False),
+    Column("realised_fifo", BigInteger, nullable=False),
+    Column("unrealised", BigInteger, nullable=False),
+    Column("charges", BigInteger, nullable=False),
+    Column("change", String, nullable=False),
+    Column("fill_id", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("number"),
+    Index(None, "account"),
+)
+"""What each fill did to its position, in the order in which they were booked."""
+
+strategies = Table(
+    "strategies",
+    metadata,
+    Column("account", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("instruments", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("saved", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account", "name"),
+)
+
+trading_inputs = Table(
+    "trading_inputs",
+    metadata,
+    Column("account", String, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("account", "sequence"),
+)
+"""What trading took in, in the order taken, without holes: replaying it gives the same decisions."""
+
+command_results = Table(
+    "command_results",
+    metadata,
+    Column("id", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("is_done", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("id"),
+)
+
+reading_positions = Table(
+    "reading_positions",
+    metadata,
+    Column("account", String, nullable=False),
+    Column("topic", String, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account", "topic", "partition"),
+)
+"""How far an account has taken each topic in; committed with what it made of the records."""

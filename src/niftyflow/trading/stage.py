@@ -1,0 +1,362 @@
+"""Trading as stages: the account takes steps of the market and commands, one at a time; the book before everything.
+
+What changed is committed, then what leaves is sent, then what the venue said is taken in; events are published after
+their commit, and told again after a restart. It owns the account's lease and its fence, and decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from niftyflow.bus.port import Bus
+from niftyflow.kit import metrics
+from niftyflow.kit.clock import Clock, monotonic
+from niftyflow.kit.health import Worker
+from niftyflow.kit.join import Input, Step
+from niftyflow.kit.log import get_logger
+from niftyflow.kit.retry import until_it_works
+from niftyflow.kit.stage import Batch, Work
+from niftyflow.market import ist_day
+from niftyflow.model import (
+    AccountRecord,
+    CandleBatch,
+    Command,
+    CommandResult,
+    Instrument,
+    InstrumentKey,
+    InvalidValue,
+    Kind,
+    Refused,
+    StrategyState,
+    StrategyStatus,
+    Unavailable,
+    to_e4,
+)
+from niftyflow.storage.book_ports import BookStore, TradingInput
+from niftyflow.storage.ports import HotStore, Lease, MarketStore
+from niftyflow.trading import paper
+from niftyflow.trading.account import Action, TradingAccount
+from niftyflow.trading.commands import execute
+from niftyflow.trading.portfolio import AccountState, Portfolio
+from niftyflow.trading.requests import VenueUpdate
+from niftyflow.trading.settings import StrategySettings, TradingSettings
+from niftyflow.trading.strategies import make
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+EVENTS = "order_events"
+RESULTS = "command_results"
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+PORTFOLIO_SECONDS = 60.0
+HISTORY_DAYS = 10
+"""How far back a strategy's warm-up may reach."""
+
+INPUTS = (Input("raw-ticks"), Input("market_candles"), Input("signals", MINUTE_MS))
+"""What an account takes in, in the order in which it takes what is of one moment."""
+
+
+class TradingDesk:
+    """An account with its book: opened once, then given steps and commands by the two stages."""
+
+    def __init__(
+        self, bus: Bus, book: BookStore, market: MarketStore, hot: HotStore, worker: Worker, settings: TradingSettings
+    ) -> None:
+        self._bus = bus
+        self._book = book
+        self._market = market
+        self._hot = hot
+        self._worker = worker
+        self._stopping = asyncio.Event()
+        self._settings = settings
+        self._fence = 0
+        self._sequence = 0
+        self._is_new = False
+        self._turn = asyncio.Lock()
+        self._due = 0.0
+        self.progress: dict[tuple[str, int], int] = {}
+        self.account: TradingAccount | None = None
+
+    async def open(self, lease: Lease, at: int) -> None:
+        """Take the account over at `at` (ms UTC), as the book has it, and finish what the last owner had begun.
+
+        Raises:
+            LeaseLost: a newer owner has it.
+            InvalidValue: a strategy of the settings cannot be.
+            Retryable: it was stopped while the book, the market store or the bus was away.
+        """
+        for wanted in self._settings.strategies:
+            make(wanted.kind, wanted.parameters)
+        name = self._settings.account
+        new = AccountState(capital=to_e4(self._settings.capital_rupees))
+        stored = await self._patiently(lambda: self._book.take_over(name, lease.fence, msgspec.to_builtins(new), at))
+        self._fence, self._sequence, self.progress = lease.fence, stored.sequence, dict(stored.progress)
+        self._is_new = not stored.sequence
+        account = TradingAccount(Portfolio.of(stored, self._settings.broker_plan), self._settings, stored.time)
+        if stored.time:
+            account.set_instruments(await self._instruments(stored.time))
+        past = {
+            state.name: await self._past(state) for state in stored.strategies if state.status is StrategyStatus.RUNNING
+        }
+        account.runner.restore(stored.strategies, past)
+        self.account = account
+        outbox = account.portfolio.state.outbox
+        if outbox:  # the end may have come between the commit and its publication
+            await self._publish([msgspec.convert(each, AccountRecord) for each in outbox])
+        account.actions = account.unsent()
+        await self._settle()
+
+    def stop(self) -> None:
+        """Wait for the world no longer."""
+        self._stopping.set()
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    async def take_steps(self, steps: Sequence[tuple[int, Step]]) -> int | None:
+        """Take steps in, each with its number; return the number up to which the book has them, None for none."""
+        done = None
+        for number, step in steps:
+            async with self._turn:
+                if await self._take(step):
+                    done = number
+        return done
+
+    async def _take(self, step: Step) -> bool:
+        account = self._open_account()
+        if account.begins_day(step):
+            account.set_instruments(await self._instruments(max(account.now, step.time)))
+        began = monotonic()
+        account.take(step)
+        if self._is_new:
+            self._is_new = False
+            await self._start_configured(account)
+        self.progress = dict(step.position)
+        if not account.is_due(step):
+            return False
+        await self._settle(f'{{"through":{step.time}}}')
+        if account.portfolio.state.outbox:
+            metrics.ORDER_LATENCY.observe(monotonic() - began)
+        return True
+
+    async def _settle(self, body: str | None = None) -> None:
+        """Commit; send what is to leave; take in what the venue says; until nothing is left to do."""
+        account = self._open_account()
+        while True:
+            actions = account.take_actions()
+            if body is not None or account.portfolio.has_changes():
+                await self._commit("market" if body is not None else "venue", body or "{}")
+                body = None
+            if not actions:
+                return
+            account.receive(self._carry_out(account, actions))
+            account.work_off_exits()
+
+    def _carry_out(self, account: TradingAccount, actions: Sequence[Action]) -> list[VenueUpdate]:
+        """Have the venue do it, and return what it said. The paper venue is ours, and answers at once."""
+        updates: list[VenueUpdate] = []
+        for action in actions:
+            order = account.portfolio.orders.get(action.client_order_id)
+            if order is None:
+                continue
+            if action.kind == "send":
+                updates += paper.accept(order, order.decided_at)
+            else:
+                updates += paper.cancel([order], account.now, "asked for")
+        return updates
+
+    async def _commit(self, kind: str, body: str, results: Sequence[CommandResult] = ()) -> None:
+        account = self._open_account()
+        self._sequence += 1
+        changes = account.take_changes(self.progress)
+        changes.results = list(results)
+        changes.inputs = [
+            TradingInput(
+                account=self._settings.account, sequence=self._sequence, kind=kind, time=account.now, body=body
+            )
+        ]
+        await self._patiently(lambda: self._book.commit(self._settings.account, self._fence, changes))
+        await self._publish(account.portfolio.told)
+        for event in changes.events:
+            metrics.ORDERS.labels(event.state.value).inc()
+        await self._show(account)
+
+    async def _publish(self, events: Sequence[msgspec.Struct]) -> None:
+        if events:
+            await self._patiently(lambda: self._bus.publish(EVENTS, [tuple(events)]))
+
+    async def _show(self, account: TradingAccount) -> None:
+        """Put the account where a screen looks; it may vanish."""
+        now = monotonic()
+        if now < self._due:
+            return
+        self._due = now + 1.0
+        try:
+            await self._hot.set_hashes(
+                {f"portfolio:{self._settings.account}": account.portfolio.shown()}, PORTFOLIO_SECONDS
+            )
+        except Unavailable as error:
+            log.warning("portfolio_not_shown", reason=str(error))
+
+    # -- commands --------------------------------------------------------------------------------------------------
+
+    async def take_command(self, command: Command, wall: int) -> CommandResult | None:
+        """Do what a command asks, once; None when it was done before, or is another account's.
+
+        Raises:
+            Retryable: it was stopped while the book, the market store or the bus was away.
+        """
+        if command.account != self._settings.account:
+            return None
+        async with self._turn:
+            known = await self._patiently(lambda: self._book.result(command.id))
+            if known is not None:
+                return known
+            account = self._open_account()
+            result = await execute(command, account, self, wall)
+            await self._commit("command", msgspec.json.encode(command).decode(), [result])
+            await self._settle()
+            return result
+
+    async def start_strategy(self, account: TradingAccount, wanted: StrategySettings) -> StrategyState:
+        """Start a strategy on the instruments of the day, with the history it wants.
+
+        Raises:
+            InvalidValue: no such kind, parameter or instrument, or it runs already.
+        """
+        if not account.now:
+            raise Refused("no time was told yet: strategies start when the market's data has begun to come")
+        running = account.runner.strategies.get(wanted.name)
+        if running is not None and running.is_running:
+            raise InvalidValue("name", wanted.name, "it runs already: stop it first, or choose another name")
+        tradable = [key for key, each in account.portfolio.instruments.items() if each.kind is not Kind.INDEX]
+        named = [InstrumentKey(each) for each in wanted.instruments] or sorted(tradable)
+        for key in named:
+            if key not in account.portfolio.instruments:
+                raise InvalidValue("instruments", key, "it is not among the instruments of the day")
+        state = StrategyState(
+            account=self._settings.account, name=wanted.name, kind=wanted.kind, status=StrategyStatus.RUNNING,
+            instruments=list(named), parameters=wanted.parameters, at=account.now,
+        )  # fmt: skip
+        account.runner.start(state, wanted.on_error, await self._past(state))
+        return account.runner.strategies[wanted.name].state
+
+    async def _start_configured(self, account: TradingAccount) -> None:
+        for wanted in self._settings.strategies:
+            await self.start_strategy(account, wanted)
+
+    async def _past(self, state: StrategyState) -> dict[str, CandleBatch]:
+        """Return the closed candles before a strategy's start, by instrument."""
+        bars = make(state.kind, state.parameters).warm_up
+        if not bars:
+            return {}
+        until = state.at - MINUTE_MS + 1
+        found = await self._patiently(
+            lambda: self._market.first_told(state.at - HISTORY_DAYS * DAY_MS, until, state.instruments)
+        )
+        rows: dict[str, list[int]] = {}
+        for row, key in enumerate(found.keys()):
+            rows.setdefault(key, []).append(row)
+        return {key: found.take(np.array(mine[-bars:], dtype=np.int64)) for key, mine in rows.items()}
+
+    async def _instruments(self, time: int) -> list[Instrument]:
+        return await self._patiently(lambda: self._market.instruments(ist_day(time)))
+
+    async def _patiently(self, operation: Callable[[], Awaitable[T]]) -> T:
+        """Wait for the world here: an input that was taken in must not be taken again."""
+        return await until_it_works(operation, self._worker, self._stopping)
+
+    def _open_account(self) -> TradingAccount:
+        if self.account is None:
+            raise RuntimeError("the desk was not opened")
+        return self.account
+
+
+class TradingStage:
+    """Steps of the market into the account; a stage on a join of ticks, candles and signals."""
+
+    name = "trading"
+    topic = "raw-ticks"
+    group = "trading"
+
+    def __init__(self, desk: TradingDesk) -> None:
+        self._desk = desk
+        self._steps: list[tuple[int, Step]] = []
+
+    async def assigned(self, partition: int, offset: int) -> None:
+        """Nothing to prepare: the desk was opened with what the book has."""
+
+    def revoked(self, partition: int) -> None:
+        """Nothing to forget: the account goes on from its own progress."""
+
+    async def before(self, batch: Batch) -> None:
+        """Fetch nothing."""
+
+    def take(self, batch: Batch) -> None:
+        """Take a step."""
+        self._steps.append((batch.end, batch.body))
+
+    def work(self, partition: int) -> Work:  # noqa: ARG002 - the only one
+        """Give the steps to the account; the log's position follows the book's."""
+        steps, self._steps = self._steps, []
+        work = Work()
+
+        async def give() -> None:
+            while steps:  # what was taken is not taken again when the world was away in between
+                number = await self._desk.take_steps(steps[:1])
+                del steps[0]
+                work.commit = number if number is not None else work.commit
+
+        work.effects.append(give)
+        return work
+
+
+class CommandStage:
+    """Commands into the account, and their results out."""
+
+    name = "commands"
+    topic = "commands"
+    group = "trading"
+
+    def __init__(self, desk: TradingDesk, clock: Clock) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._commands: list[Command] = []
+        self._end = 0
+
+    async def assigned(self, partition: int, offset: int) -> None:
+        """Nothing to prepare."""
+
+    def revoked(self, partition: int) -> None:
+        """Nothing to forget."""
+
+    async def before(self, batch: Batch) -> None:
+        """Fetch nothing."""
+
+    def take(self, batch: Batch) -> None:
+        """Take commands."""
+        self._commands += list(batch.body)
+        self._end = batch.end
+
+    def work(self, partition: int) -> Work:  # noqa: ARG002 - the order of commands is that of one account
+        """Do each in turn, then tell the results."""
+        commands, self._commands = self._commands, []
+        results: list[Any] = []
+
+        async def do() -> None:
+            while commands:
+                result = await self._desk.take_command(commands[0], self._clock.now())
+                del commands[0]
+                if result is not None:
+                    results.append(result)
+            if results:
+                work.publications.append((RESULTS, [tuple(results)], None))
+
+        work = Work(effects=[do], commit=self._end)
+        return work
