@@ -1,4 +1,4 @@
-"""One closed minute of fifty symbols, indicators and scores, beside what recomputes windows and what steps in Python."""
+"""One closed minute of fifty symbols, indicators and scores, beside TA-Lib over 300 bars and talipp."""
 
 from __future__ import annotations
 

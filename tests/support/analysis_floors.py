@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,9 @@ def walk(keys: Sequence[str], minutes: int, *, seed: int = 1, first: int = OPENE
 
 def by_minute(candles: CandleBatch) -> list[CandleBatch]:
     """Return the candles of each minute, oldest first."""
-    return [candles.take(candles.time == time) for time in np.unique(candles.time).tolist()]
+    order = np.argsort(candles.time, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(candles.time[order])) + 1)
+    return [candles.take(rows) for rows in parts if len(rows)]
 
 
 def bits(cards: ScorecardBatch) -> dict[str, object]:
@@ -102,7 +104,7 @@ def tape(candles: CandleBatch, marks: Sequence[int] = (20_000, 40_000, 60_000)) 
     return bodies
 
 
-class Killed(Exception):  # noqa: N818 - what happened, as in a post-mortem
+class Killed(Exception):
     """The process ends here."""
 
 
@@ -204,10 +206,8 @@ class Floor:
         running = asyncio.create_task(shell.run(reader))
         await until(lambda: shell.has_done(ends) or running.done())
         shell.stop()
-        try:
+        with suppress(Killed):
             await running
-        except Killed:
-            pass
 
     async def told(self) -> list[Body]:
         """Return everything on `analysis_updates`."""
@@ -223,10 +223,16 @@ class Floor:
         return found
 
 
+def made(folder: Path) -> Path:
+    """Return a folder that is there."""
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @asynccontextmanager
 async def floor(folder: Path) -> AsyncIterator[Floor]:
     """Open everything over a folder; what was in it is there again."""
-    folder.mkdir(exist_ok=True)
+    folder = made(folder)
     bus, market, hot = EmbeddedBus(folder / "log"), SqliteMarketStore(folder / "market.db"), MemoryHotStore()
     for engine in (bus, market, hot):
         await engine.open()

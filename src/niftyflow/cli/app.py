@@ -15,10 +15,16 @@ from niftyflow.cli.context import State
 from niftyflow.cli.demo import demo
 from niftyflow.cli.dlq import dlq
 from niftyflow.cli.importing import import_candles
+from niftyflow.cli.kill import kill
+from niftyflow.cli.orders import orders
+from niftyflow.cli.positions import positions
 from niftyflow.cli.replay import replay
+from niftyflow.cli.signals import signals
 from niftyflow.cli.sim import sim
 from niftyflow.cli.status import status
+from niftyflow.cli.strategy import strategy
 from niftyflow.cli.up import up
+from niftyflow.cli.why import why
 from niftyflow.model import Broken, Misconfigured, NiftyflowError, Refused, Retryable
 from niftyflow.runtime.workspace import VARIABLE, Workspace
 
@@ -32,6 +38,12 @@ app.command()(sim)
 app.command()(replay)
 app.command("import")(import_candles)
 app.command()(candles)
+app.command()(signals)
+app.command()(orders)
+app.command()(positions)
+app.command()(why)
+app.add_typer(strategy, name="strategy")
+app.add_typer(kill, name="kill")
 app.command()(status)
 app.add_typer(dlq, name="dlq")
 

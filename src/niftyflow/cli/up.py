@@ -40,7 +40,7 @@ def up(
     instruments: Annotated[
         Path | None, typer.Option(help="Kite instruments CSV, instead of asking the broker.")
     ] = None,
-    only: Annotated[Part | None, typer.Option(help="Run one part of the graph alone; the others are elsewhere.")] = None,
+    only: Annotated[Part | None, typer.Option(help="Run one part of the graph; the others are elsewhere.")] = None,
 ) -> None:
     """Take in a live feed, make candles, decide and trade on paper, until stopped by Ctrl-C."""
     workspace = state_of(context).workspace

@@ -199,7 +199,8 @@ class CandleFold:
         if stored is None:
             return
         for row, key in enumerate(stored.keys()):
-            base = self._base[self._slot(key, int(stored.provenance[row]))]
+            slot = self._slot(key, int(stored.provenance[row]))  # before the array is named: it may be made longer
+            base = self._base[slot]
             base[kernel.BASE_KNOWN] = base[kernel.BASE_STORED] = 1.0
             base[kernel.BASE_THROUGH] = stored.through_offset[row]
             base[kernel.BASE_VOLUME] = stored.day_volume[row]

@@ -19,6 +19,7 @@ from niftyflow.processing.stage import CandleStage
 from niftyflow.runtime.settings import AppSettings
 
 if TYPE_CHECKING:
+    from niftyflow.runtime.recorded import Recorded
     from niftyflow.runtime.wiring import Engines
     from niftyflow.trading.stage import TradingDesk
 
@@ -53,7 +54,8 @@ class Part:
 class Parts:
     """Makes the parts of a process on its engines."""
 
-    def __init__(self, on: Engines, settings: AppSettings, clock: Clock) -> None:
+    def __init__(self, on: Engines, settings: AppSettings, clock: Clock, recorded: Recorded | None = None) -> None:
+        self._recorded = recorded
         self._on = on
         self._settings = settings
         self._clock = clock
@@ -70,11 +72,13 @@ class Parts:
     async def analysis(self) -> Part:
         """Make what turns candles into scorecards."""
         from niftyflow.ai.heuristic import Heuristic  # noqa: PLC0415 - heavy
+        from niftyflow.ai.recorded import RecordedEngine  # noqa: PLC0415 - heavy
         from niftyflow.ai.service import PredictService  # noqa: PLC0415 - heavy
         from niftyflow.analysis.stage import AnalysisStage  # noqa: PLC0415 - heavy
 
         on = self._on
-        predictor = PredictService(Heuristic(), self._settings.ai)
+        engine = Heuristic() if self._recorded is None else RecordedEngine(self._recorded.predictions)
+        predictor = PredictService(engine, self._settings.ai)
         stage = AnalysisStage(on.bus, on.market, on.decisions, on.hot, predictor, self._clock, self._settings.analysis)
         return await self._plain(stage, stage.group, on.bus)
 

@@ -23,6 +23,7 @@ from niftyflow.kit.log import get_logger
 from niftyflow.model import Instrument
 from niftyflow.runtime.buses import bus_of, journal_of
 from niftyflow.runtime.parts import Part, Parts
+from niftyflow.runtime.resuming import ResumedJournal
 from niftyflow.runtime.settings import AppSettings
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import BookStore, DecisionStore
@@ -34,6 +35,7 @@ from niftyflow.storage.sqlite_decisions import SqliteDecisionStore
 from niftyflow.storage.sqlite_market import SqliteMarketStore
 
 if TYPE_CHECKING:
+    from niftyflow.runtime.recorded import Recorded
     from niftyflow.trading.stage import TradingDesk
 
 log = get_logger(__name__)
@@ -101,7 +103,16 @@ class Does(Flag):
 class Process:
     """One running graph: `run` until the feed ends and all is worked off, or until `stop`."""
 
-    def __init__(self, workspace: Workspace, settings: AppSettings, on: Engines) -> None:
+    def __init__(
+        self, workspace: Workspace, settings: AppSettings, on: Engines, *, resumed: ResumedJournal | None = None,
+        recorded: Recorded | None = None,
+    ) -> None:  # fmt: skip
+        """Run on the engines of a workspace.
+
+        With `resumed` the feed is a tape that begins anew; with `recorded` decisions are made as they were made then.
+        """
+        self._resumed = resumed
+        self._recorded = recorded
         self._workspace = workspace
         self._settings = settings
         self.engines = on
@@ -111,6 +122,11 @@ class Process:
     def stop(self) -> None:
         """Ask for an end; what is in hand is finished, the rest is read again next time."""
         self._stopping.set()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether an end was asked for."""
+        return self._stopping.is_set()
 
     async def until_stopped(self, preparation: Coroutine[Any, Any, T]) -> T | None:
         """Return what a preparation gives, or None when the process is stopped before."""
@@ -145,7 +161,7 @@ class Process:
     async def _parts(self, has_feed: bool, clock: Clock, does: Does, stack: AsyncExitStack) -> list[Part]:  # noqa: FBT001
         """Make the parts of this process, in the order in which records pass them."""
         on = self.engines
-        make = Parts(on, self._settings, clock)
+        make = Parts(on, self._settings, clock, self._recorded)
         parts = []
         if on.journal is not on.bus and has_feed:
             parts.append(await make.forwarder())
@@ -163,7 +179,13 @@ class Process:
         on, settings = self.engines, self._settings.trading
         lease = await FileLeases(self._workspace.leases).acquire(f"account/{settings.account}")
         stack.push_async_callback(lease.release)
-        desk = TradingDesk(on.bus, on.book, on.market, on.hot, on.health.worker("trading"), settings)
+        arguments = (on.bus, on.book, on.market, on.hot, on.health.worker("trading"), settings)
+        desk = TradingDesk(*arguments)
+        if self._recorded is not None:
+            from niftyflow.runtime.recorded import RecordedDesk  # noqa: PLC0415 - heavy
+
+            desk = RecordedDesk(*arguments)
+            desk.follow(self._recorded.commands)
         self._desks.append(desk)
         await desk.open(lease, WallClock().now())
         return desk
@@ -171,8 +193,9 @@ class Process:
     def _ingestion(self, feed: Feed, clock: Clock, instruments: Sequence[Instrument]) -> Ingestion:
         on = self.engines
         return Ingestion(
-            feed, on.journal, on.hot, FileLeases(self._workspace.leases), on.letters, on.health.worker("ingestion"),
-            clock, self._settings.ingestion, prepare=lambda: on.market.save_instruments(instruments),
+            feed, self._resumed or on.journal, on.hot, FileLeases(self._workspace.leases), on.letters,
+            on.health.worker("ingestion"), clock, self._settings.ingestion,
+            prepare=lambda: on.market.save_instruments(instruments),
         )  # fmt: skip
 
     async def _end(self, ingestion: Ingestion | None, parts: list[Part], running: list[asyncio.Task[None]]) -> None:

@@ -39,7 +39,7 @@ _ARITHMETIC: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
     ast.Mult: np.multiply,
-    ast.Div: lambda left, right: np.divide(left, right),
+    ast.Div: lambda left, right: np.where(np.equal(right, 0), np.nan, np.divide(left, right)),
 }
 _FUNCTIONS: Final[dict[str, tuple[int, int, Callable[..., Any]]]] = {
     "abs": (1, 1, np.abs),

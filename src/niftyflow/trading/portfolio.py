@@ -81,7 +81,7 @@ class AccountState(msgspec.Struct, kw_only=True):
     """Last prices of what strategies watch, is held or ordered."""
     order_times: list[int] = []
     intents: dict[str, int] = {}
-    """When each (strategy, instrument, side, quantity) was last intended, ms UTC; of the last minute only."""
+    """When each intent, by `intent_key`, was last had, ms UTC; of the last minute only."""
     cancelling: list[str] = []
     """Orders that were asked to be cancelled and are not final yet."""
     exits: list[ExitDue] = []
@@ -356,7 +356,8 @@ class Portfolio:
 def intent_key(request: OrderRequest) -> str:
     """Return what makes two intents the same but for their time."""
     purpose = "exit" if request.is_exit else "entry"
-    return f"{request.strategy}|{request.instrument}|{request.side}|{request.quantity}|{purpose}"
+    kind = f"{request.side}|{request.order_type}|{purpose}"
+    return f"{request.strategy}|{request.instrument}|{request.quantity}|{kind}"
 
 
 def _key(position: Position) -> PositionKey:

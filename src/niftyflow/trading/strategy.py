@@ -88,7 +88,10 @@ class Context(Protocol):
         ...
 
     def close(self, instrument: InstrumentKey, tag: str = "") -> Order | None:
-        """Cancel the instrument's working orders and bring its position to zero at market; None when it is flat."""
+        """Cancel the instrument's working orders and bring its position to zero at market; return the exit.
+
+        None when it is flat, or when the exit has to wait for what is being cancelled: the account then sees to it.
+        """
         ...
 
     def cancel(self, client_order_id: str) -> None:

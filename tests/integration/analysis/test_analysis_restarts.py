@@ -32,9 +32,9 @@ def day(seed: int) -> list[object]:
     late = (candles.name == 1) & (candles.time < OPENED + 40 * MINUTE)
     marks = random.Random(seed)
     bodies = tape(candles.take(~late), (20_500, 40_900, 60_000 + marks.choice((0, 300))))
-    return [
-        mark(body.time, healthy=marks.random() > 0.05) if hasattr(body, "healthy") else body for body in bodies
-    ] + [mark(OPENED + (MINUTES + 3) * MINUTE)]
+    return [mark(body.time, healthy=marks.random() > 0.05) if hasattr(body, "healthy") else body for body in bodies] + [
+        mark(OPENED + (MINUTES + 3) * MINUTE)
+    ]
 
 
 async def told_whole(folder: Path, seed: int) -> list[object]:

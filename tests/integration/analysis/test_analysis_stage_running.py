@@ -10,11 +10,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from niftyflow.analysis.answers import features_of
-from niftyflow.analysis.display import RESULTS, RESULTS_KEPT
 from niftyflow.analysis.indicators import VERSION
 from niftyflow.analysis.settings import AnalysisSettings
 from niftyflow.model import CandleBatch, Interval, Prediction, Unavailable, Watermark
-from niftyflow.storage.memory_hot import MemoryHotStore
 from support.analysis_floors import (
     DAY,
     MINUTE,
@@ -120,9 +118,7 @@ async def test_several_minutes_closed_at_once_come_one_by_one(ground):
     await ground.analyze()
     told = await ground.told()
     assert marks_of(told) == [(minute * MINUTE, True) for minute in (1, 2, 3, 4, 5, 9)]
-    assert [cards.time.tolist() for cards in cards_of(told)] == [
-        [OPENED + minute * MINUTE] for minute in range(1, 6)
-    ]
+    assert [cards.time.tolist() for cards in cards_of(told)] == [[OPENED + minute * MINUTE] for minute in range(1, 6)]
 
 
 async def test_candles_of_the_minute_that_is_open_wait_for_its_end(ground):
@@ -142,9 +138,7 @@ async def test_a_revision_after_the_decision_changes_nothing(tmp_path):
     """Corrections before and after their minute is told leave every number as it is, live and after a restart."""
     candles = walk(ALPHA, 60)
     minutes = by_minute(candles)
-    corrected = [
-        batch.replace(revision=batch.revision + 1, close=batch.high, vwap=batch.high) for batch in minutes
-    ]
+    corrected = [batch.replace(revision=batch.revision + 1, close=batch.high, vwap=batch.high) for batch in minutes]
     async with floor(tmp_path / "plain") as plain, floor(tmp_path / "corrected") as ground:
         await plain.put(*tape(candles))
         await plain.analyze()
@@ -199,44 +193,6 @@ async def test_a_halted_symbol_is_left_out_and_goes_on_later(ground):
     batches = cards_of(await ground.told())
     assert [len(cards) for cards in batches] == [3] * 10 + [2] * 10 + [3] * 10
     assert batches[-1].bars.tolist() == [30, 20, 30]
-
-
-async def test_the_hot_store_shows_the_last_indicators_and_the_newest_scorecards(ground):
-    """JSON under the public names, unknown numbers null; the stream keeps about a thousand."""
-    await ground.put(*tape(walk(KEYS, 400)))
-    await ground.analyze()
-    shown = msgspec.json.decode(await ground.hot.get("indicators:NSE:GAMMA INDEX:1m"))
-    last = cards_of(await ground.told())[-1]
-    assert (shown["time"], shown["rsi"], shown["vwap"]) == (int(last.time[2]), float(last.rsi[2]), None)
-    assert shown["composite_score"] == float(last.composite_score[2])
-    assert 80 < await ground.hot.ttl("indicators:NSE:ALPHA:1m") <= 90
-    entries = await ground.hot.read_stream(RESULTS, count=5000)
-    assert RESULTS_KEPT - 1 <= len(entries) <= RESULTS_KEPT + 110
-    newest = msgspec.json.decode(entries[-1][1]["scorecard"])
-    assert (newest["symbol"], newest["bars"]) == ("GAMMA INDEX", 400)
-    assert newest["missing"]["vwap"] == "nothing was traded in volume yet"
-
-
-class AwayHotStore(MemoryHotStore):
-    """A hot store that does not answer."""
-
-    calls = 0
-
-    async def set_many(self, values, ttl_seconds=None) -> None:
-        """Fail."""
-        self.calls += 1
-        raise Unavailable("hot store", "the test says so")
-
-
-async def test_a_hot_store_that_is_away_holds_nothing_up(ground, capsys):
-    """Every minute is told; the log says once that nothing is shown."""
-    hot = AwayHotStore()
-    await ground.put(*tape(walk(ALPHA, 12)))
-    await ground.analyze(hot=hot, records=3)
-    assert len(cards_of(await ground.told())) == 12
-    assert hot.calls > 3
-    said = capsys.readouterr()
-    assert (said.out + said.err).count("hot_store_away") == 1
 
 
 class Away:
@@ -361,7 +317,7 @@ class TwoPartitions:
         """Return the log's own."""
         return getattr(self.within, name)
 
-    def partition_of(self, topic, key) -> int:
+    def partition_of(self, topic, key) -> int:  # noqa: ARG002 - the port's
         """Give BETA to partition 1."""
         return int(key == "NSE:BETA")
 

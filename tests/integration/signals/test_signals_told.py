@@ -173,21 +173,23 @@ async def test_a_contradiction_is_counted_once_however_often_it_is_read(tmp_path
     async with desk(tmp_path, both) as on:
         await on.step(at(1), [cards(at(1), {"NSE:A": {"rsi": 70.0}, "NSE:B": {"rsi": 50.0}})], None)
         await on.run()
+        await on.step(at(2), [cards(at(2), {"NSE:A": {"rsi": 20.0}})], None)
         await on.run()
         assert [signal.instrument for signal in await on.signals()] == ["NSE:B"]
     assert counter._value.get() == before + 1
 
 
-async def test_an_evening_minute_that_comes_with_the_next_days_watermark_belongs_to_its_day(tmp_path: Path):
-    """After a night without power the last minute is told in the morning: its count goes on from the evening."""
-    async with desk(tmp_path, rule(confirm=2, buy="[composite_score >= 3, market.breadth > 0]")) as on:
-        await on.step(at(374), [cards(at(374), {"NSE:A": 4.0})], view(at(374)))
+async def test_minutes_that_come_with_the_next_days_watermark_belong_to_their_day(tmp_path: Path):
+    """After a night without power the last minutes are told in the morning, and the morning's count begins there."""
+    both = rule(confirm=2, buy="[composite_score >= 3, market.breadth > 0]")
+    async with desk(tmp_path, both) as on:
+        await on.step(at(375) - DAY, [cards(at(375) - DAY, {"NSE:A": 4.0})], view(at(375) - DAY))
         await on.run()
         morning = at(1) + DAY
-        last = [cards(at(375), {"NSE:A": 4.0}), cards(morning, {"NSE:B": 4.0})]
-        await on.bus.publish("market_view", [(view(at(375)), view(morning))], 0)
-        await on.step(morning, last, None)
-        await on.run(commits=False)
+        late = [cards(at(374), {"NSE:A": 4.0}), cards(at(375), {"NSE:A": 4.0}), cards(morning, {"NSE:B": 4.0})]
+        await on.bus.publish("market_view", [(view(at(374)), view(at(375)), view(morning))], 0)
+        await on.step(morning, late, None)
+        await on.run()
         await on.step(morning + MINUTE, [cards(morning + MINUTE, {"NSE:B": 4.0})], view(morning + MINUTE))
         await on.run()
         await on.run()

@@ -27,7 +27,13 @@ def one(price: float, minute: int = 0, key: str = "NSE:ALPHA", **changes: object
 
 def row_of(cards: ScorecardBatch, key: str) -> ScorecardBatch:
     """Return a symbol's scorecard alone."""
-    return cards.take(np.array([each == key for each in cards.keys()]))
+    return cards.take(is_of(cards, key))
+
+
+def is_of(batch: CandleBatch | ScorecardBatch, key: str) -> np.ndarray:
+    """Return which rows are a symbol's."""
+    keys = batch.keys()
+    return np.array([each == key for each in keys])
 
 
 @settings(max_examples=25, deadline=None)
@@ -52,7 +58,7 @@ def test_live_equals_history_wherever_it_was_interrupted(seed, cuts, halted):
         cards = live.advance(batch)
         last |= {key: row_of(cards, key) for key in cards.keys()}  # noqa: SIM118 - not a dict
     for key in KEYS:
-        own = candles.take(np.array([each == key for each in candles.keys()]))
+        own = candles.take(is_of(candles, key))
         past = engine_of(key)
         past.fold(key, own.take(slice(0, -1)))
         assert bits(past.advance(own.take(slice(-1, None)))) == bits(last[key])
@@ -65,9 +71,8 @@ def test_live_equals_history_wherever_it_was_interrupted(seed, cuts, halted):
 def test_every_column_is_the_indicator_it_is_named_after():
     """The wiring, against each indicator computed alone over the whole series."""
     candles = walk(["NSE:ALPHA"], 400)
-    engine, rows = engine_of("NSE:ALPHA"), []
-    for batch in by_minute(candles):
-        rows.append(engine.advance(batch))
+    engine = engine_of("NSE:ALPHA")
+    rows = [engine.advance(batch) for batch in by_minute(candles)]
     columns = {name: getattr(candles, name) for name in ("open", "high", "low", "close", "vwap", "volume")}
     columns |= {"price": candles.vwap, "session": (candles.time + 19_800_000) // DAY}
     for use in USES:

@@ -24,9 +24,7 @@ WIDTHS = {
 
 def scored(level: float = 0.0, **values: tuple[float, ...]) -> tuple[dict[str, float], float]:
     """Return the kernel's numbers of one bar by name, and the level it keeps; what is not given is NaN."""
-    inputs = [
-        np.array([[values.get(name, (NAN,) * width)]], dtype=np.float64) for name, width in WIDTHS.items()
-    ]
+    inputs = [np.array([[values.get(name, (NAN,) * width)]], dtype=np.float64) for name, width in WIDTHS.items()]
     state, out = np.full((1, scores.SCORES_WIDTH), level), np.empty((1, 1, scores.SCORES_OUTPUTS))
     scores.scores_advance(state, *inputs, out)
     names = (*PARTS, "trend", "momentum", "composite", "volatility", "volume", "volume_ratio", "level")

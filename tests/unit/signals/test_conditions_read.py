@@ -57,7 +57,10 @@ def test_a_comparison_with_an_unknown_value_is_false(text):
     assert not parse_condition(text).holds({"rsi": np.array([NAN])}, 1).any()
 
 
-@pytest.mark.parametrize("text", ["ltp / volume > 0", "ltp / volume != 0", "0 / volume == 0", "ltp * 1e308 * 10 > 1"])
+@pytest.mark.parametrize(
+    "text",
+    ["ltp / volume > 0", "ltp / volume != 0", "1 / (ltp / volume) == 0", "0 / volume == 0", "ltp * 1e308 * 10 > 1"],
+)
 def test_a_division_by_zero_and_a_number_too_large_are_not_known(text):
     """They are neither large nor an error."""
     values = {"ltp": np.array([5.0]), "volume": np.array([0.0])}

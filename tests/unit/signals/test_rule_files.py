@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from niftyflow.model import Interval, Misconfigured, Side
-from niftyflow.signals.rules import Distance, load_rules, read_rule
+from niftyflow.signals.rules import Distance, Rule, load_rules, read_rule
 from niftyflow.signals.settings import SignalSettings
+from niftyflow.signals.values import NAMES
 from support.signal_rules import MINUTE, PLAIN, rule
 
+DOCS = Path(__file__).parents[3] / "docs"
 FULL = """
 name: trend-1
 description: A trend that the market shares.
@@ -185,3 +189,23 @@ def test_a_rule_of_the_tests_is_a_rule():
     """Fields replace those of the text."""
     assert rule(confirm=3, stop="none").confirm == 3
     assert rule(cooldown="5m").cooldown == 5 * MINUTE
+
+
+def test_the_rules_on_the_pages_are_rules():
+    """The one to copy is read, and the built-in one stands there as it is followed."""
+    (guide,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "how-to" / "write-a-signal-rule.md").read_text(), re.DOTALL)
+    assert read_rule(guide, "guide").name == "pullback-1"
+    (shown,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "reference" / "signal-rules.md").read_text(), re.DOTALL)
+    assert files("niftyflow.signals").joinpath("data", "composite.yaml").read_text().endswith("\n" + shown)
+
+
+def test_the_reference_lists_every_field_and_every_name():
+    """No more, no fewer."""
+    page = (DOCS / "reference" / "signal-rules.md").read_text()
+    tables = {}
+    for title in ("Fields", "Names"):
+        part = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+        first_cells = re.findall(r"^\| (`[^|]*) \|", part, re.MULTILINE)
+        tables[title] = [name for cell in first_cells for name in re.findall(r"`([^`]+)`", cell)]
+    assert sorted(tables["Fields"]) == sorted(Rule.model_fields)
+    assert sorted(tables["Names"]) == sorted(NAMES)

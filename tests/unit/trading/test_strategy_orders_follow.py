@@ -31,10 +31,9 @@ def refusing(tag):
 
 def both_sides_never(bench):
     """Fail when exits that work could do more than bring the position to zero, or stand on the wrong side."""
-    held = bench.position(SHARE.key)
-    for order in bench.working_orders(SHARE.key):
-        if order.tag in {"stop", "target"}:
-            assert order.side.sign * order.remaining == -held
+    held, working = bench.position(SHARE.key), bench.working_orders(SHARE.key)
+    for leg in ("stop", "target"):
+        assert sum(order.side.sign * order.remaining for order in working if order.tag == leg) in {0, -held}
 
 
 def test_a_reversal_waits_until_the_old_side_has_filled() -> None:
@@ -59,11 +58,11 @@ def test_a_reversal_whose_signal_ran_out_in_between_stays_flat() -> None:
 
 
 def test_protection_grows_with_the_position() -> None:
-    """Each part of an entry that fills is protected at once, by one stop of the whole size."""
+    """Each part of an entry that fills is protected at once; what stands already is left to stand."""
     bench = played([100] * 4, told("10:01", target=110.0), most_filled=200, after_hook=both_sides_never)
     assert bench.position(SHARE.key) == 500
-    assert [(order.tag, order.quantity) for order in bench.working_orders()] == [("stop", 500), ("target", 500)]
-    assert [order.quantity for order in bench.of("stop")] == [200, 400, 500]
+    assert [order.quantity for order in bench.of("stop")] == [200, 200, 100]
+    assert bench.of("stop") + bench.of("target") == sorted(bench.working_orders(), key=lambda order: order.tag)
 
 
 def test_protection_shrinks_with_the_position() -> None:

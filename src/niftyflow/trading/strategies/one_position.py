@@ -241,13 +241,21 @@ class OnePosition(Strategy):
     def _protect(
         self, context: Context, instrument: InstrumentKey, trade: Trade, position: int, leg: str
     ) -> bool:  # fmt: skip
-        """Have one order of a leg, of the position's size, working; return False when that is not possible."""
+        """Have orders of a leg working for all of the position; return False when that is not possible.
+
+        A leg that is too small is added to, so that what stands need not be cancelled first; any other is made anew.
+        """
         text = trade.stop if leg == STOP else trade.target
         working = [order for order in context.working_orders(instrument) if order.tag == leg]
-        if text is not None and len(working) == 1 and _fits(working[0], position, Decimal(text)):
+        missing = abs(position)
+        if text is not None and all(_fits(order, position, Decimal(text)) for order in working):
+            missing -= sum(order.remaining for order in working)
+        if text is not None and missing == 0:
             return True
-        for order in working:
-            context.cancel(order.client_order_id)
+        if missing < 0 or missing == abs(position):
+            missing = abs(position)
+            for order in working:
+                context.cancel(order.client_order_id)
         if text is None:
             return True
         last = context.last_price(instrument)
@@ -257,7 +265,7 @@ class OnePosition(Strategy):
         give = context.sell if position > 0 else context.buy
         at, is_stop = Decimal(text), leg == STOP
         order = give(
-            instrument, abs(position), order_type=OrderType.SL_M if is_stop else OrderType.LIMIT,
+            instrument, missing, order_type=OrderType.SL_M if is_stop else OrderType.LIMIT,
             price=None if is_stop else at, trigger=at if is_stop else None, product=self._common.product, tag=leg,
         )  # fmt: skip
         return not _is_refused(context, order)
@@ -285,7 +293,7 @@ def _is_refused(context: Context, order: Order) -> bool:
 
 def _fits(order: Order, position: int, price: Decimal) -> bool:
     at = order.trigger if order.tag == STOP else order.price
-    return order.side.sign * order.remaining == -position and at == price
+    return order.side.sign * position < 0 and at == price
 
 
 def _on_tick(price: float | None, tick: Decimal) -> str | None:

@@ -1,0 +1,61 @@
+"""What analysis shows in the hot store, and that nothing waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from niftyflow.analysis.display import RESULTS, RESULTS_KEPT
+from niftyflow.model import Unavailable
+from niftyflow.storage.memory_hot import MemoryHotStore
+from support.analysis_floors import Floor, cards_of, floor, tape, walk
+
+KEYS = ["NSE:ALPHA", "NSE:BETA", "NSE:GAMMA INDEX"]
+ALPHA = KEYS[:1]
+
+
+@pytest.fixture
+async def ground(tmp_path) -> AsyncIterator[Floor]:
+    """A log and stores, empty."""
+    async with floor(tmp_path) as opened:
+        yield opened
+
+
+async def test_the_hot_store_shows_the_last_indicators_and_the_newest_scorecards(ground):
+    """JSON under the public names, unknown numbers null; the stream keeps about a thousand."""
+    await ground.put(*tape(walk(KEYS, 400)))
+    await ground.analyze()
+    shown = msgspec.json.decode(await ground.hot.get("indicators:NSE:GAMMA INDEX:1m"))
+    last = cards_of(await ground.told())[-1]
+    assert (shown["time"], shown["rsi"], shown["vwap"]) == (int(last.time[2]), float(last.rsi[2]), None)
+    assert shown["composite_score"] == float(last.composite_score[2])
+    assert 80 < await ground.hot.ttl("indicators:NSE:ALPHA:1m") <= 90
+    entries = await ground.hot.read_stream(RESULTS, count=5000)
+    assert RESULTS_KEPT - 1 <= len(entries) <= RESULTS_KEPT + 110
+    newest = msgspec.json.decode(entries[-1][1]["scorecard"])
+    assert (newest["symbol"], newest["bars"]) == ("GAMMA INDEX", 400)
+    assert newest["missing"]["vwap"] == "nothing was traded in volume yet"
+
+
+class AwayHotStore(MemoryHotStore):
+    """A hot store that does not answer."""
+
+    calls = 0
+
+    async def set_many(self, values, ttl_seconds=None) -> None:  # noqa: ARG002 - the port's
+        """Fail."""
+        self.calls += 1
+        raise Unavailable("hot store", "the test says so")
+
+
+async def test_a_hot_store_that_is_away_holds_nothing_up(ground, capsys):
+    """Every minute is told; the log says once that nothing is shown."""
+    hot = AwayHotStore()
+    await ground.put(*tape(walk(ALPHA, 12)))
+    await ground.analyze(hot=hot, records=3)
+    assert len(cards_of(await ground.told())) == 12
+    assert hot.calls > 3
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("hot_store_away") == 1
