@@ -45,7 +45,8 @@ def topics_page() -> str:
     for name, topic in sorted(module.with_dead_letters(module.TOPICS).items()):
         size = f", {topic.retention_bytes / 2**30:.0f} GiB" if topic.retention_bytes > 0 else ""
         kept = f"{topic.retention_ms / module.HOUR_MS:.0f} h{size}"
-        rows.append((f"`{name}`", topic.record.__name__, str(topic.partitions), kept))
+        records = ", ".join(one.__name__ for one in get_args(topic.record) or (topic.record,))
+        rows.append((f"`{name}`", records, str(topic.partitions), kept))
     text = "The embedded log keeps each topic in one partition; the number of partitions is that of Kafka."
     return page("Topics", text, table(("topic", "records", "partitions", "kept"), rows))
 
@@ -103,6 +104,44 @@ def settings_groups(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[t
     for name, field in group.model_fields.items():
         if _is_group(field):
             yield from settings_groups(field.annotation, (*path, name))  # type: ignore[arg-type]
+
+
+def indicators_page() -> str:
+    """Return every indicator with its parameters, warm-up, formula and source."""
+    registry = importlib.import_module("niftyflow.kernels.indicators.registry").REGISTRY
+    parts = []
+    for name, one in registry.items():
+        parameters = [
+            (f"`{each.name}`", str(each.default), f"{each.minimum} to {each.maximum}", each.meaning)
+            for each in one.parameters
+        ]
+        text = [
+            f"{one.formula}",
+            f"In: {_names(one.inputs)}. Out: {_names(one.outputs)}.",
+            f"Defined after {one.defined_after({})} candles with the defaults; {_warm(one)}",
+            f"A series without movement: {one.flat}. Source: {one.source}.",
+        ]
+        parts.append("\n\n".join([f"## `{name}`: {one.title}", *text]))
+        if parameters:
+            parts.append(table(("parameter", "default", "range", "meaning"), parameters))
+    text = (
+        "Each is written once, as a step over arrays of (symbols, time); live, history and restarts give the same "
+        "bits. A candle with an unknown value changes nothing and has no answer."
+    )
+    return page("Indicators", text, *parts)
+
+
+def _names(fields: tuple[str, ...]) -> str:
+    return ", ".join(f"`{each}`" for each in fields)
+
+
+def _warm(one: Any) -> str:
+    if one.memory == "session":
+        return "it begins anew with each session."
+    if one.memory == "window":
+        return "it remembers its window alone, so it is exact from then on."
+    percent, millionth = one.bars_for(0.01, {}), one.bars_for(1e-6, {})
+    return f"what is left of its beginning is at most 1 % after {percent}, a millionth after {millionth}."
 
 
 def commands_page() -> str:
@@ -176,6 +215,7 @@ def _default(field: FieldInfo) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "book-tables.md": book_tables_page,
     "commands.md": commands_page,
+    "indicators.md": indicators_page,
     "metrics.md": metrics_page,
     "settings.md": settings_page,
     "tables.md": tables_page,

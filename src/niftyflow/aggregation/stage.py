@@ -111,22 +111,21 @@ class AggregationStage:
             self._count(step.time, cards, batch.offset)
         if step.time <= self._told_until:
             return
-        began = monotonic()
-        view = market_view(step.time, cards, self._universe)
-        metrics.AGGREGATION.observe(monotonic() - began)
-        self._told.append(view)
+        if any(map(len, cards)):  # a minute of which nothing is known, as all of the night, has no view
+            began = monotonic()
+            view = market_view(step.time, cards, self._universe)
+            metrics.AGGREGATION.observe(monotonic() - began)
+            self._told.append(view)
+            self._bodies.append((view,))
         self._told_until = step.time
-        self._bodies += [
-            (view,),
-            Watermark(time=step.time, partition=0, source=self.name, healthy=step.is_healthy),
-        ]
+        self._bodies.append(Watermark(time=step.time, partition=0, source=self.name, healthy=step.is_healthy))
 
     def work(self, partition: int) -> Work:
         """Show the newest view; then publish all of them, each with its watermark; then let the position follow."""
         work = Work(commit=self._hold)
+        if self._told:
+            work.effects.append(_effect(self._show, self._told[-1]))
         if self._bodies:
-            newest = self._told[-1]
-            work.effects.append(_effect(self._show, newest))
             work.publications.append((self.output, self._bodies, partition))
             metrics.CACHE_HITS.labels(TIER).inc(sum(view.cache_hits for view in self._told))
             metrics.CACHE_MISSES.labels(TIER).inc(sum(view.cache_misses for view in self._told))

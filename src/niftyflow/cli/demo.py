@@ -35,7 +35,7 @@ def demo(
     day = datetime(*DEMO_DAY)  # noqa: DTZ001 - a day, not a moment
     tape = SyntheticSession(trading_parts(day), seed=seed)
     run(play(workspace, settings, tape, parse_speed(speed), "niftyflow demo, generated session", source="synthetic"))
-    typer.echo(f"look closer: niftyflow --workspace {workspace.path} candles RELIANCE --last 20")
+    typer.echo(f"look closer: niftyflow --workspace {workspace.path} orders --last 10    (then: why ORDER)")
 
 
 async def _clear(workspace: Workspace) -> None:

@@ -28,7 +28,7 @@ LAYOUT = Layout(
         Column("filled", is_number=True), Column("average", is_number=True), Column("reason"),
     ),
     160,
-    ((0, 1), (2, 3), (4, 6), (5, 7), (8, 11), (9, 10)),
+    ((0, 1, 2), (3, 4, 6), (5, 7), (8, 11), (9, 10)),
 )  # fmt: skip
 
 

@@ -124,7 +124,7 @@ async def play(
         feed = ReplayFeed(playback, clock, speed=speed, source=source)
         rate, began = Rate(), monotonic()
         screen = Screen(on.hot, instruments, clock, title)
-        showing = asyncio.create_task(screen.run(lambda: f"{rate.of(playback.delivered)} ticks"))
+        showing = asyncio.create_task(screen.run(lambda: f"{rate.of(playback.delivered)} ticks; {process.money()}"))
         try:
             await process.run(feed, instruments, clock)
         finally:

@@ -103,9 +103,9 @@ def stop(
     square_off: Annotated[bool, typer.Option("--square-off", help="Close its positions at the market.")] = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Stop a strategy: its working orders are cancelled; its positions stay open unless --square-off.
+    """Stop a strategy; its positions stay open, each with the stop that protects it, unless --square-off.
 
-    It works while nothing runs too; positions are then closed when `niftyflow up` runs again.
+    Its other orders are cancelled. It works while nothing runs too; positions are then closed when `niftyflow up` runs.
     """
     run(_stop(context, {"name": name, "square_off": square_off}, wait))
 

@@ -1,4 +1,4 @@
-"""Tables of decisions for people: wide where there is room, the same facts on two lines a row in 80 columns.
+"""Tables of decisions for people: wide where there is room, the same facts under one another in 80 columns.
 
 It only arranges text; what is in a cell is the caller's to say.
 """

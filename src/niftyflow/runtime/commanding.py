@@ -84,8 +84,8 @@ async def give(workspace: Workspace, settings: AppSettings, command: Command, wa
     try:
         if command.kind not in WITHOUT_MARKET:
             raise Refused(
-                f"nobody trades account {command.account} of {workspace.path}, and {command.kind.value} needs the "
-                "market's data: start `niftyflow up` first"
+                f"nobody trades account {command.account} of {workspace.path}, and to "
+                f"{command.kind.value.replace('_', ' ')} needs the market's data: start `niftyflow up` first"
             )
         return Answer(command, await _apply(workspace, settings, lease, command, wait_seconds), "")
     finally:

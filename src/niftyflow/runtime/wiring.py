@@ -20,7 +20,7 @@ from niftyflow.kit.clock import Clock, WallClock
 from niftyflow.kit.dead_letters import DeadLetters
 from niftyflow.kit.health import Health
 from niftyflow.kit.log import get_logger
-from niftyflow.model import Instrument
+from niftyflow.model import Instrument, from_e4
 from niftyflow.runtime.buses import bus_of, journal_of
 from niftyflow.runtime.parts import Part, Parts
 from niftyflow.runtime.resuming import ResumedJournal
@@ -127,6 +127,15 @@ class Process:
     def is_stopped(self) -> bool:
         """Whether an end was asked for."""
         return self._stopping.is_set()
+
+    def money(self) -> str:
+        """Return what the account made today, in a few words; empty before it is open."""
+        for desk in self._desks:
+            if desk.account is not None:
+                portfolio = desk.account.portfolio
+                profit = from_e4(portfolio.profit_today())
+                return f"{portfolio.state.day.orders:,} orders sent, profit today {profit:,.2f} rupees after charges"
+        return ""
 
     async def until_stopped(self, preparation: Coroutine[Any, Any, T]) -> T | None:
         """Return what a preparation gives, or None when the process is stopped before."""

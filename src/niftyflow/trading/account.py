@@ -6,8 +6,9 @@ it commits what changed before anything leaves, and brings back what the venue s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from niftyflow.model import (
     Instrument,
     InstrumentKey,
     Interval,
+    InvalidValue,
     Order,
     OrderState,
     Product,
@@ -32,13 +34,14 @@ from niftyflow.model import (
     client_order_id,
     milliseconds,
     moment,
+    to_e4,
     trace_id,
 )
 from niftyflow.storage.book_ports import Changes
 from niftyflow.trading import orders as machine
 from niftyflow.trading import paper, square_off
 from niftyflow.trading.gate import Gate
-from niftyflow.trading.portfolio import ExitDue, Portfolio, instruments_by_key
+from niftyflow.trading.portfolio import ExitDue, Portfolio
 from niftyflow.trading.requests import OrderRequest, VenueUpdate
 from niftyflow.trading.runner import Runner
 from niftyflow.trading.settings import TradingSettings
@@ -46,6 +49,9 @@ from niftyflow.trading.settings import TradingSettings
 log = get_logger(__name__)
 
 MINUTE_MS = 60_000
+ALL_PRODUCTS: Collection[Product] = tuple(Product)
+LARGEST = 2**53
+"""No quantity and no amount in 1/10,000 rupee comes near it; the book cannot keep what is beyond 2**63."""
 
 
 class Action(NamedTuple):
@@ -70,24 +76,25 @@ class TradingAccount:
 
     def set_instruments(self, instruments: Iterable[Instrument]) -> None:
         """Take the instruments of the day that begins."""
-        self.portfolio.instruments = instruments_by_key(instruments)
+        self.portfolio.instruments = {each.key: each for each in instruments}
         self._gate.begin_day()
 
     def begins_day(self, step: Step) -> bool:
         """Whether a step lies in a day for which no instruments were given."""
-        return self.portfolio.state.day.day != ist_day(max(self.now, step.time))
+        return self.portfolio.state.day.day != ist_day(self._now_of(step))
 
     def take(self, step: Step) -> None:
         """Take a step of the market in: ticks, then candles, signals, timers, and what the time of day asks for."""
-        self.portfolio.state.numbers = {}
+        state, now = self.portfolio.state, self._now_of(step)
+        if now > self.now:  # a cause may name the time: while that stands still, numbers count on
+            state.numbers = {}
+        self.now, state.through = now, step.time
         bodies = [segment.body for segment in step.segments]
-        ticks = [body for body in bodies if isinstance(body, TickBatch)]
-        received = [int(batch.received.max()) for batch in ticks if len(batch)]
-        self.now = max([self.now, step.time, *received])
-        self.portfolio.begin_day(self.now)
+        if self.portfolio.begin_day(now):
+            left = [order for order in self.portfolio.working() if ist_day(order.decided_at) < ist_day(now)]
+            self.receive(paper.expire(left, now))
         self.portfolio.watched = self.runner.watched()
-        for batch in ticks:
-            self._ticks(batch)
+        self._ticks([body for body in bodies if isinstance(body, TickBatch)])
         self._candles([body for body in bodies if isinstance(body, CandleBatch)])
         self._signals([record for body in bodies if isinstance(body, tuple) for record in body])
         self.runner.timers()
@@ -138,7 +145,12 @@ class TradingAccount:
     # -- ordering --------------------------------------------------------------------------------------------------
 
     def place(self, request: OrderRequest) -> Order:
-        """Judge an order and note it, to be sent once it is in the book."""
+        """Judge an order and note it, to be sent once it is in the book.
+
+        Raises:
+            InvalidValue: its quantity, price or trigger is no number that the book can keep.
+        """
+        _refuse_unkeepable(request)
         portfolio = self.portfolio
         number = portfolio.state.numbers.get(request.cause, 0)
         portfolio.state.numbers[request.cause] = number + 1
@@ -181,15 +193,14 @@ class TradingAccount:
             strategy=order.strategy, instrument=order.instrument, side=order.side, quantity=wanted.quantity,
             cause=order.cause, order_type=order.order_type, product=order.product, validity=order.validity,
             price=wanted.price, trigger=wanted.trigger,
+            is_exit=self.portfolio.takes_back(order.strategy, order.instrument, order.side, wanted.quantity),
         )  # fmt: skip
-        self.portfolio.drop(order)  # judged as if it were new, the old one gone
-        verdict = self._gate.judge(request, order.client_order_id, self.now)
-        self.portfolio.keep(order)
+        _refuse_unkeepable(request)
+        with self.portfolio.without(order):  # judged as if it were new, the old one gone
+            verdict = self._gate.judge(request, order.client_order_id, self.now, is_change=True)
         if not verdict.is_passed:
             raise Refused(f"the changed order did not pass the risk gate: {verdict.reason}")
-        changed = structs.replace(
-            wanted, risk=verdict, decided_at=self.now, updated_at=self.now, sequence=order.sequence + 1
-        )
+        changed = structs.replace(wanted, risk=verdict, updated_at=self.now, sequence=order.sequence + 1)
         self.portfolio.put(changed, machine.event_of(changed, self.now))
         return changed
 
@@ -197,20 +208,22 @@ class TradingAccount:
         """Whether it was asked to be cancelled."""
         return order.client_order_id in self.portfolio.state.cancelling
 
-    def close(self, strategy: str, instrument: InstrumentKey, cause: str, tag: str = "") -> Order | None:
+    def close(
+        self, strategy: str, instrument: InstrumentKey, cause: str, tag: str = "", *, signal_id: str = "",
+        trace_id: str = "", products: Collection[Product] = ALL_PRODUCTS,
+    ) -> Order | None:  # fmt: skip
         """Cancel working orders and bring a strategy's position in an instrument to zero at market.
 
         What cannot leave now (an order that still may fill, the order rate) is tried again until the position is flat.
         Return the exit when it left now.
         """
-        for order in self.portfolio.working(instrument, strategy):
-            self.cancel(order)
+        self._cancel_but_exits(strategy, instrument, products)
+        exits = self.portfolio.state.exits
         left: Order | None = None
-        for key, position in list(self.portfolio.positions.items()):
-            if key[:2] == (strategy, instrument) and position.net_quantity:
-                due = ExitDue(*key, cause, tag)
-                if due not in self.portfolio.state.exits:
-                    self.portfolio.state.exits.append(due)
+        for product in products:
+            due = ExitDue(strategy, instrument, product, cause, tag, signal_id=signal_id, trace_id=trace_id)
+            if self._open_quantity(due):
+                exits[:] = [*(each for each in exits if each.key != due.key), due]
                 left = self._exit(due)
         return left
 
@@ -218,13 +231,21 @@ class TradingAccount:
         """Try the exits again that are still due; those of positions that are flat are done."""
         state = self.portfolio.state
         for due in list(state.exits):
+            if self._open_quantity(due):  # an order given since would stand in the exit's way
+                self._cancel_but_exits(due.strategy, due.instrument, (due.product,))
             self._exit(due)
         state.exits = [due for due in state.exits if self._open_quantity(due)]
         if state.is_closing and not state.exits:
             state.is_closing, state.kill_switch = False, True
 
+    def _cancel_but_exits(self, strategy: str, instrument: InstrumentKey, products: Collection[Product]) -> None:
+        """Cancel a strategy's working orders in an instrument, but for market orders that close what is open."""
+        held = self.portfolio.quantities()
+        for order in square_off.cancels(held, self.portfolio.working(instrument, strategy), products=products):
+            self.cancel(order)
+
     def _open_quantity(self, due: ExitDue) -> int:
-        position = self.portfolio.positions.get((due.strategy, due.instrument, due.product))
+        position = self.portfolio.positions.get(due.key)
         return position.net_quantity if position else 0
 
     def _exit(self, due: ExitDue) -> Order | None:
@@ -237,6 +258,7 @@ class TradingAccount:
             OrderRequest(
                 strategy=due.strategy, instrument=due.instrument, product=due.product, side=side, quantity=quantity,
                 cause=f"{due.cause}/exit/{self.now}", tag=due.tag, is_exit=True, valid_until=self.now + MINUTE_MS,
+                signal_id=due.signal_id, trace_id=due.trace_id,
             )
         )  # fmt: skip
         if order.risk.is_passed:
@@ -264,7 +286,8 @@ class TradingAccount:
         if not is_on:
             state.kill_switch = False
             return
-        for order in self.portfolio.working():
+        held = self.portfolio.quantities() if squares_off else {}
+        for order in square_off.cancels(held, self.portfolio.working(), products=ALL_PRODUCTS):
             self.cancel(order)
         state.kill_switch = not squares_off
         if squares_off:
@@ -276,7 +299,7 @@ class TradingAccount:
         """Close every open position that is meant, at market; return how many."""
         meant = [
             (of, key)
-            for (of, key, _), position in self.portfolio.positions.items()
+            for (of, key, _), position in sorted(self.portfolio.positions.items(), key=itemgetter(0))
             if position.net_quantity and strategy in {None, of} and instrument in {None, key}
         ]
         for of, key in dict.fromkeys(meant):
@@ -285,15 +308,24 @@ class TradingAccount:
 
     # -- steps, inside ---------------------------------------------------------------------------------------------
 
-    def _ticks(self, batch: TickBatch) -> None:
-        rows = batch.take(batch.last_of_each())
-        for key, ltp, at in zip(rows.keys(), rows.ltp.tolist(), rows.received.tolist(), strict=True):
-            self.portfolio.mark(InstrumentKey(key), ltp, at)
+    def _now_of(self, step: Step) -> int:
+        """Return the time after a step, ms UTC: ticks may have been received after its watermark."""
+        bodies = [segment.body for segment in step.segments]
+        received = [int(body.received.max()) for body in bodies if isinstance(body, TickBatch) and len(body)]
+        return max([self.now, step.time, *received])
+
+    def _ticks(self, batches: Sequence[TickBatch]) -> None:
+        """Note the last prices of the step, then fill orders: what a fill leads to is the same however it was cut."""
+        for batch in batches:
+            rows = batch.take(batch.last_of_each())
+            for key, ltp, at in zip(rows.keys(), rows.ltp.tolist(), rows.received.tolist(), strict=True):
+                self.portfolio.mark(InstrumentKey(key), ltp, at)
         known = self.portfolio.instruments
-        sizes = {key: known[key].tick_size for key in self.portfolio.ordered() if key in known}
-        if sizes:
-            working = [order for order in self.portfolio.working() if order.instrument in sizes]
-            self.receive(paper.fills(working, batch, self.settings.paper, sizes))
+        for batch in batches:
+            sizes = {key: known[key].tick_size for key in self.portfolio.ordered() if key in known}
+            if sizes:
+                working = [order for order in self.portfolio.working() if order.instrument in sizes]
+                self.receive(paper.fills(working, batch, self.settings.paper, sizes))
 
     def _candles(self, batches: Sequence[CandleBatch]) -> None:
         watched = self.portfolio.watched
@@ -336,14 +368,23 @@ class TradingAccount:
 
     def _square_off(self, due: set[InstrumentKey]) -> None:
         positions = {
-            key: position.net_quantity
-            for key, position in self.portfolio.positions.items()
-            if key[1] in due and key[2] is Product.MIS
+            key: net
+            for key, net in self.portfolio.quantities().items()
+            if key[1] in due and key[2] in square_off.INTRADAY
         }
         working = [order for order in self.portfolio.working() if order.instrument in due]
         for order in square_off.cancels(positions, working):
             self.cancel(order)
-        due_now = {(each.strategy, each.instrument) for each in self.portfolio.state.exits}
-        for strategy, instrument in dict.fromkeys(key[:2] for key, net in sorted(positions.items()) if net):
-            if (strategy, instrument) not in due_now:
-                self.close(strategy, instrument, f"square-off/{self.now}/{strategy}/{instrument}", "square-off")
+        due_now = {each.key for each in self.portfolio.state.exits}
+        for key, net in sorted(positions.items()):
+            if net and key not in due_now:
+                cause = f"square-off/{self.now}/{key[0]}/{key[1]}"
+                self.close(*key[:2], cause, "square-off", products=square_off.INTRADAY)
+
+
+def _refuse_unkeepable(request: OrderRequest) -> None:
+    if abs(request.quantity) > LARGEST:
+        raise InvalidValue("quantity", request.quantity, "no order is that large")
+    for name, amount in (("price", request.price), ("trigger", request.trigger)):
+        if amount is not None and abs(to_e4(amount)) > LARGEST:
+            raise InvalidValue(name, amount, "no price is that high")

@@ -23,7 +23,6 @@ from niftyflow.model import (
     Refused,
     Side,
     StrategyState,
-    StrategyStatus,
     Validity,
     parse_instrument,
 )
@@ -91,7 +90,7 @@ class SetKillSwitch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class StopStrategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A strategy to stop; its working orders are cancelled, its position closed when asked."""
+    """A strategy to stop; its orders are cancelled but for a stop that protects, its position closed when asked."""
 
     name: str
     square_off: bool = False
@@ -128,13 +127,13 @@ async def _start(command: Command, account: TradingAccount, starter: Starter) ->
 def _place(command: Command, account: TradingAccount) -> dict[str, Any]:
     asked = _body(command, PlaceOrder)
     instrument = parse_instrument(asked.instrument)
-    held = account.portfolio.net_quantity(instrument, MANUAL)
     order = account.place(
         OrderRequest(
             strategy=MANUAL, instrument=instrument, side=asked.side, quantity=asked.quantity,
             cause=f"command/{command.id}", order_type=asked.order_type, product=asked.product,
             validity=asked.validity, price=asked.price, trigger=asked.trigger, tag=asked.tag,
-            valid_until=account.now + MINUTE_MS, is_exit=held * asked.side.sign < 0 and asked.quantity <= abs(held),
+            valid_until=account.now + MINUTE_MS,
+            is_exit=account.portfolio.takes_back(MANUAL, instrument, asked.side, asked.quantity),
         )
     )  # fmt: skip
     if not order.risk.is_passed:
@@ -172,9 +171,7 @@ def _stop(command: Command, account: TradingAccount) -> dict[str, Any]:
     if running is None or not running.is_running:
         names = ", ".join(name for name, each in account.runner.strategies.items() if each.is_running)
         raise Refused(f"no strategy {asked.name} runs; these do: {names or 'none'}")
-    account.runner.stop(asked.name, StrategyStatus.STOPPED, f"by {command.by}")
-    for order in account.portfolio.working(strategy=asked.name):
-        account.cancel(order)
+    account.runner.stop(asked.name, f"by {command.by}")
     closed = account.square_off_all(f"command/{command.id}", asked.name) if asked.square_off else 0
     return {"name": asked.name, "positions_closed": closed}
 

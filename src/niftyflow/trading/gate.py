@@ -46,9 +46,11 @@ class Gate:
         """Forget yesterday's sessions."""
         self._today = {}
 
-    def judge(self, request: OrderRequest, client_order_id: str, now: int) -> Verdict:
-        """Return the verdict on an order, every check with what it measured."""
+    def judge(self, request: OrderRequest, client_order_id: str, now: int, *, is_change: bool = False) -> Verdict:
+        """Return the verdict on an order, every check with what it measured; a change repeats no intent."""
         facts = self._facts(request, client_order_id, now)
+        if is_change:
+            facts = replace(facts, same_intent_at=None)
         if self._portfolio.state.is_closing and not is_reducing(request, facts):
             facts = replace(facts, kill_switch=True)
         verdict = judge(request, facts, self._limits)
@@ -78,7 +80,7 @@ class Gate:
             return None
         try:
             return phase(instrument, now)
-        except CalendarUnknown:
+        except (CalendarUnknown, InvalidValue):
             return None
 
     def today(self, key: InstrumentKey, now: int) -> Today | None:
@@ -93,7 +95,7 @@ class Gate:
             return None
         try:
             found = session(instrument, ist_day(now))
-        except CalendarUnknown:
+        except (CalendarUnknown, InvalidValue):
             return None
         return Today(found.open, found.close) if found else None
 
@@ -103,6 +105,7 @@ class Gate:
         working = portfolio.working(request.instrument)
         today = self.today(request.instrument, now)
         position = portfolio.positions.get((request.strategy, request.instrument, request.product))
+        exposure = portfolio.gross_exposure()
         return Facts(
             time=now,
             instrument=portfolio.instruments.get(request.instrument),
@@ -115,7 +118,7 @@ class Gate:
             open_sell_quantity=sum(order.remaining for order in working if order.side is Side.SELL),
             held_quantity=position.net_quantity if position else 0,
             exiting_quantity=self.covering(request.strategy, request.instrument, request.product, request.side),
-            gross_exposure=from_e4(portfolio.gross_exposure()),
+            gross_exposure=None if exposure is None else from_e4(exposure),
             day_pnl=from_e4(portfolio.profit_today()),
             kill_switch=portfolio.state.kill_switch,
             orders_in_second=portfolio.orders_since(now - 1000),

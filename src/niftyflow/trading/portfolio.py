@@ -6,7 +6,8 @@ Every change is noted for the next commit of the book. It never decides, and nev
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -64,6 +65,13 @@ class ExitDue(msgspec.Struct, frozen=True, array_like=True):
     cause: str
     tag: str
     not_before: int = 0
+    signal_id: str = ""
+    trace_id: str = ""
+
+    @property
+    def key(self) -> PositionKey:
+        """The position that is meant."""
+        return self.strategy, self.instrument, self.product
 
     def after(self, moment: int) -> ExitDue:
         """Return it, not to be tried before a moment (ms UTC)."""
@@ -74,6 +82,10 @@ class AccountState(msgspec.Struct, kw_only=True):
     """What of an account is neither order, position nor strategy; kept in the book as JSON."""
 
     capital: int
+    is_begun: bool = False
+    """Whether the strategies of the settings were started."""
+    through: int = 0
+    """Time of the last step of the market, ms UTC: candles that ended by then were told."""
     kill_switch: bool = False
     kill_reason: str = ""
     day: Day = msgspec.field(default_factory=Day)
@@ -183,6 +195,27 @@ class Portfolio:
         orders = self.orders if instrument is None else self._of.get(instrument, {})
         return [order for order in orders.values() if strategy in {None, order.strategy}]
 
+    def quantities(self) -> dict[PositionKey, int]:
+        """Return the open quantity of each position."""
+        return {key: position.net_quantity for key, position in self.positions.items()}
+
+    def takes_back(self, strategy: str, instrument: InstrumentKey, side: Side, quantity: int) -> bool:
+        """Say whether an order can do no more than take back what a strategy holds."""
+        held = self.net_quantity(instrument, strategy)
+        return held * side.sign < 0 and quantity <= abs(held)
+
+    @contextmanager
+    def without(self, order: Order) -> Iterator[None]:
+        """Leave a working order out of account for the time of a `with`."""
+        orders, of = self.orders, self._of
+        self.orders = {key: each for key, each in orders.items() if key != order.client_order_id}
+        mine = {key: each for key, each in of[order.instrument].items() if key != order.client_order_id}
+        self._of = of | {order.instrument: mine}
+        try:
+            yield
+        finally:
+            self.orders, self._of = orders, of
+
     def keep(self, order: Order) -> None:
         """Count an order among those that work."""
         self.orders[order.client_order_id] = order
@@ -200,8 +233,11 @@ class Portfolio:
         """Return the instruments with working orders."""
         return list(self._of)
 
-    def gross_exposure(self) -> int:
-        """Return the value at last prices of all positions, long and short, and of all working orders; 1/10,000."""
+    def gross_exposure(self) -> int | None:
+        """Return the value at last prices of all positions, long and short, and of all working orders; 1/10,000.
+
+        None when a price is not known.
+        """
         quantities: dict[InstrumentKey, list[int]] = {}
         for position in self.positions.values():
             quantities.setdefault(position.instrument, [0, 0, 0])[0] += position.net_quantity
@@ -211,7 +247,10 @@ class Portfolio:
         for instrument, (net, buying, selling) in quantities.items():
             mark = self.last_price(instrument)
             largest = max(abs(net), abs(net + buying), abs(net - selling))
-            total += largest * (mark.price if mark else 0)
+            if mark is not None:
+                total += largest * mark.price
+            elif largest:
+                return None
         return total
 
     # -- counting orders -------------------------------------------------------------------------------------------
@@ -257,14 +296,12 @@ class Portfolio:
             position = Position(strategy=key[0], instrument=key[1], product=key[2])
             self._add(position)
         change = position.apply(order.side, fill.quantity, to_e4(fill.price), to_e4(event.total_charges))
-        moved = (
-            PositionEvent(
-                account=self.account, strategy=order.strategy, symbol=order.symbol, exchange=order.exchange,
-                product=order.product, net_quantity=position.net_quantity, average_price=position.average_price,
-                realised=from_e4(position.realised), realised_fifo=from_e4(position.realised_fifo),
-                unrealised=from_e4(self.unrealised(position)), charges=from_e4(position.charges), change=change,
-                fill_id=fill.fill_id, at=at,
-            )
+        moved = PositionEvent(
+            account=self.account, strategy=order.strategy, symbol=order.symbol, exchange=order.exchange,
+            product=order.product, net_quantity=position.net_quantity, average_price=position.average_price,
+            realised=from_e4(position.realised), realised_fifo=from_e4(position.realised_fifo),
+            unrealised=from_e4(self.unrealised(position)), charges=from_e4(position.charges), change=change,
+            fill_id=fill.fill_id, at=at,
         )  # fmt: skip
         self.changes.fills.append(event)
         self.changes.position_events.append(moved)
@@ -304,7 +341,7 @@ class Portfolio:
 
     def has_changes(self) -> bool:
         """Whether orders or positions changed since the last commit."""
-        return bool(self._changed_orders or self._changed_positions or self.changes.results)
+        return bool(self._changed_orders or self._changed_positions)
 
     def take_changes(self, time: int, progress: Mapping[tuple[str, int], int]) -> Changes:
         """Return everything that changed since the last call, to be committed as one."""
@@ -355,15 +392,9 @@ class Portfolio:
 
 def intent_key(request: OrderRequest) -> str:
     """Return what makes two intents the same but for their time."""
-    purpose = "exit" if request.is_exit else "entry"
-    kind = f"{request.side}|{request.order_type}|{purpose}"
+    kind = f"{request.side}|{request.order_type}|{request.product}|{'exit' if request.is_exit else 'entry'}"
     return f"{request.strategy}|{request.instrument}|{request.quantity}|{kind}"
 
 
 def _key(position: Position) -> PositionKey:
     return position.strategy, position.instrument, position.product
-
-
-def instruments_by_key(instruments: Iterable[Instrument]) -> dict[InstrumentKey, Instrument]:
-    """Return instruments by key."""
-    return {each.key: each for each in instruments}

@@ -5,7 +5,7 @@ It calls hooks in a fixed order and never decides whether an order may leave: th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -40,6 +40,9 @@ from niftyflow.trading.strategy import Strategy
 
 log = get_logger(__name__)
 
+Maker = Callable[[str, Mapping[str, Any]], Strategy]
+"""Makes a strategy of a kind with its parameters."""
+
 
 class Desk(Protocol):
     """What strategies may ask of the account."""
@@ -59,7 +62,10 @@ class Desk(Protocol):
         """Whether it was asked to be cancelled."""
         ...
 
-    def close(self, strategy: str, instrument: InstrumentKey, cause: str, tag: str = "") -> Order | None:
+    def close(
+        self, strategy: str, instrument: InstrumentKey, cause: str, tag: str = "", *, signal_id: str = "",
+        trace_id: str = "",
+    ) -> Order | None:  # fmt: skip
         """Cancel working orders and bring a strategy's position in an instrument to zero."""
         ...
 
@@ -96,8 +102,9 @@ class StrategyContext:
 
     def average_price(self, instrument: InstrumentKey) -> Decimal | None:
         """Return the average cost of what it holds."""
-        for (strategy, of, _), position in self._desk.portfolio.positions.items():
-            if (strategy, of) == (self.name, instrument) and position.net_quantity:
+        for product in Product:
+            position = self._desk.portfolio.positions.get((self.name, instrument, product))
+            if position is not None and position.net_quantity:
                 return position.average_price
         return None
 
@@ -136,19 +143,22 @@ class StrategyContext:
         self, side: Side, instrument: InstrumentKey, quantity: int, order_type: OrderType, price: Decimal | None,
         trigger: Decimal | None, product: Product, valid_for_ms: int, tag: str,
     ) -> Order:  # fmt: skip
-        held = self.position(instrument)
+        is_exit = self._desk.portfolio.takes_back(self.name, instrument, side, quantity)
         return self._desk.place(
             OrderRequest(
                 strategy=self.name, instrument=instrument, side=side, quantity=quantity, cause=self.cause.name,
                 order_type=order_type, product=product, price=price, trigger=trigger,
                 valid_until=self.time + valid_for_ms, signal_id=self.cause.signal_id, trace_id=self.cause.trace_id,
-                tag=tag, is_exit=held * side.sign < 0 and quantity <= abs(held),
+                tag=tag, is_exit=is_exit,
             )
         )  # fmt: skip
 
     def close(self, instrument: InstrumentKey, tag: str = "") -> Order | None:
         """Cancel the instrument's working orders and bring its position to zero at market."""
-        return self._desk.close(self.name, instrument, self.cause.name, tag)
+        cause = self.cause
+        return self._desk.close(
+            self.name, instrument, cause.name, tag, signal_id=cause.signal_id, trace_id=cause.trace_id
+        )
 
     def cancel(self, client_order_id: str) -> None:
         """Ask for an order to be cancelled."""
@@ -204,8 +214,9 @@ class Running:
 class Runner:
     """The strategies of an account, in order of name."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, make: Maker = make) -> None:
         self._desk = desk
+        self._maker = make
         self.strategies: dict[str, Running] = {}
         self._watched: set[InstrumentKey] | None = None
 
@@ -231,13 +242,12 @@ class Runner:
         self._add(running)
         self._call(running, running.strategy.on_start, Cause(f"{state.name}/start/{state.at}"))
 
-    def stop(self, name: str, status: StrategyStatus, reason: str) -> None:
-        """Stop a strategy; its position stays as it is."""
+    def stop(self, name: str, reason: str) -> None:
+        """Stop a strategy; its position stays as it is, and so does a stop that protects it."""
         running = self.strategies[name]
-        if status is StrategyStatus.STOPPED:
-            self._call(running, running.strategy.on_stop, Cause(f"{name}/stop/{self._desk.now}"))
+        self._call(running, running.strategy.on_stop, Cause(f"{name}/stop/{self._desk.now}"))
         if running.is_running:
-            self._end(running, status, reason)
+            self._end(running, StrategyStatus.STOPPED, reason)
 
     def watched(self) -> set[InstrumentKey]:
         """Return the instruments of all strategies that run."""
@@ -266,11 +276,15 @@ class Runner:
                     self._call(running, running.strategy.on_signal, cause, signal)
 
     def fill(self, fill: FillEvent) -> None:
-        """Give a fill to the strategy whose order it was."""
+        """Give a fill to the strategy whose order it was; what one that failed still gets is handled like the rest."""
         running = self.strategies.get(fill.strategy)
-        if running is not None:
-            cause = Cause(f"{fill.strategy}/fill/{fill.fill_id}", fill.signal_id, fill.trace_id)
+        if running is None:
+            return
+        cause = Cause(f"{fill.strategy}/fill/{fill.fill_id}", fill.signal_id, fill.trace_id)
+        if running.is_running:
             self._call(running, running.strategy.on_fill, cause, fill)
+        elif running.state.status is StrategyStatus.FAILED and running.on_error is OnError.SQUARE_OFF:
+            self._close(running, fill.instrument, cause)
 
     def timers(self) -> None:
         """Call the timers that are due, by time and then name."""
@@ -300,7 +314,7 @@ class Runner:
         return replace(running.state, saved=saved)
 
     def _make(self, state: StrategyState, on_error: OnError) -> Running:
-        strategy = make(state.kind, state.parameters)
+        strategy = self._maker(state.kind, state.parameters)
         context = StrategyContext(self._desk, state)
         return Running(state, strategy, context, on_error, watched=frozenset(context.instruments))
 
@@ -325,18 +339,34 @@ class Runner:
 
     def _fail(self, running: Running, reason: str, cause: Cause) -> None:
         self._end(running, StrategyStatus.FAILED, reason)
-        for order in self._desk.portfolio.working(strategy=running.state.name):
-            if order.side.sign * running.context.position(order.instrument) >= 0:
-                self._desk.cancel(order)
         if running.on_error is OnError.SQUARE_OFF:
-            for instrument in running.context.instruments:
-                self._desk.close(running.state.name, instrument, f"{cause.name}/failed", "failed")
+            portfolio, name = self._desk.portfolio, running.state.name
+            for instrument in sorted({key[1] for key, net in portfolio.quantities().items() if net and key[0] == name}):
+                self._close(running, instrument, cause)
+
+    def _close(self, running: Running, instrument: InstrumentKey, cause: Cause) -> None:
+        self._desk.close(
+            running.state.name, instrument, f"{cause.name}/failed", "failed", signal_id=cause.signal_id,
+            trace_id=cause.trace_id,
+        )  # fmt: skip
 
     def _end(self, running: Running, status: StrategyStatus, reason: str) -> None:
         running.state = replace(running.state, status=status, reason=reason, at=self._desk.now)
         running.context.timers = {}
         running.is_changed = True
         self._watched = None
+        self._cancel_but_stops(running.state.name)
+
+    def _cancel_but_stops(self, name: str) -> None:
+        """Cancel what nobody looks after any more, but for stops that protect: a target beside one would outlive it."""
+        held = self._desk.portfolio.quantities()
+        for order in self._desk.portfolio.working(strategy=name):
+            key = (name, order.instrument, order.product)
+            net, signed = held.get(key, 0), order.side.sign * order.remaining
+            if order.order_type in {OrderType.SL, OrderType.SL_M} and net * signed < 0 and abs(signed) <= abs(net):
+                held[key] = net + signed
+            else:
+                self._desk.cancel(order)
 
 
 def _no_candles() -> CandleBatch:

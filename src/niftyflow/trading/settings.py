@@ -33,8 +33,12 @@ class StrategySettings(Settings):
 
 
 def _three() -> list[StrategySettings]:
+    """Return the three that there are, the first two small enough to run on fifty shares side by side."""
+    small = {"value_rupees": 10_000}
     return [
-        StrategySettings(name=kind, kind=kind) for kind in ("ema-cross", "opening-range-breakout", "signal-follower")
+        StrategySettings(name="ema-cross", kind="ema-cross", parameters=small),
+        StrategySettings(name="opening-range-breakout", kind="opening-range-breakout", parameters=small),
+        StrategySettings(name="signal-follower", kind="signal-follower"),
     ]
 
 

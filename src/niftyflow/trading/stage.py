@@ -7,7 +7,8 @@ their commit, and told again after a restart. It owns the account's lease and it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,13 +29,13 @@ from niftyflow.model import (
     Command,
     CommandResult,
     Instrument,
-    InstrumentKey,
     InvalidValue,
     Kind,
     Refused,
     StrategyState,
     StrategyStatus,
     Unavailable,
+    parse_instrument,
     to_e4,
 )
 from niftyflow.storage.book_ports import BookStore, TradingInput
@@ -78,7 +79,7 @@ class TradingDesk:
         self._settings = settings
         self._fence = 0
         self._sequence = 0
-        self._is_new = False
+        self._is_cut_short = False
         self._turn = asyncio.Lock()
         self._due = 0.0
         self.progress: dict[tuple[str, int], int] = {}
@@ -98,7 +99,6 @@ class TradingDesk:
         new = AccountState(capital=to_e4(self._settings.capital_rupees))
         stored = await self._patiently(lambda: self._book.take_over(name, lease.fence, msgspec.to_builtins(new), at))
         self._fence, self._sequence, self.progress = lease.fence, stored.sequence, dict(stored.progress)
-        self._is_new = not stored.sequence
         account = TradingAccount(Portfolio.of(stored, self._settings.broker_plan), self._settings, stored.time)
         if stored.time:
             account.set_instruments(await self._instruments(stored.time))
@@ -108,14 +108,29 @@ class TradingDesk:
         account.runner.restore(stored.strategies, past)
         self.account = account
         outbox = account.portfolio.state.outbox
-        if outbox:  # the end may have come between the commit and its publication
-            await self._publish([msgspec.convert(each, AccountRecord) for each in outbox])
-        account.actions = account.unsent()
-        await self._settle()
+        async with self._whole():
+            if outbox:  # the end may have come between the commit and its publication
+                await self._publish([msgspec.convert(each, AccountRecord) for each in outbox])
+            account.actions = account.unsent()
+            await self._settle()
 
     def stop(self) -> None:
         """Wait for the world no longer."""
         self._stopping.set()
+
+    @asynccontextmanager
+    async def _whole(self) -> AsyncIterator[None]:
+        """Take one input at a time, and none after one that was cut short: the book has less of it than the account.
+
+        Raises:
+            Unavailable: one was; the account goes on when it is opened again.
+        """
+        async with self._turn:
+            if self._is_cut_short:
+                raise Unavailable("trading", "an input was cut short: the account goes on from its book when restarted")
+            self._is_cut_short = True
+            yield
+            self._is_cut_short = False
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
@@ -123,7 +138,7 @@ class TradingDesk:
         """Take steps in, each with its number; return the number up to which the book has them, None for none."""
         done = None
         for number, step in steps:
-            async with self._turn:
+            async with self._whole():
                 if await self._take(step):
                     done = number
         return done
@@ -134,8 +149,8 @@ class TradingDesk:
             account.set_instruments(await self._instruments(max(account.now, step.time)))
         began = monotonic()
         account.take(step)
-        if self._is_new:
-            self._is_new = False
+        if not account.portfolio.state.is_begun:
+            account.portfolio.state.is_begun = True
             await self._start_configured(account)
         self.progress = dict(step.position)
         if not account.is_due(step):
@@ -155,21 +170,18 @@ class TradingDesk:
                 body = None
             if not actions:
                 return
-            account.receive(self._carry_out(account, actions))
+            for action in actions:
+                account.receive(self._carry_out(account, action))
             account.work_off_exits()
 
-    def _carry_out(self, account: TradingAccount, actions: Sequence[Action]) -> list[VenueUpdate]:
+    def _carry_out(self, account: TradingAccount, action: Action) -> list[VenueUpdate]:
         """Have the venue do it, and return what it said. The paper venue is ours, and answers at once."""
-        updates: list[VenueUpdate] = []
-        for action in actions:
-            order = account.portfolio.orders.get(action.client_order_id)
-            if order is None:
-                continue
-            if action.kind == "send":
-                updates += paper.accept(order, order.decided_at)
-            else:
-                updates += paper.cancel([order], account.now, "asked for")
-        return updates
+        order = account.portfolio.orders.get(action.client_order_id)
+        if order is None:
+            return []
+        if action.kind == "send":
+            return paper.accept(order, order.decided_at)
+        return paper.cancel([order], account.now, "asked for")
 
     async def _commit(self, kind: str, body: str, results: Sequence[CommandResult] = ()) -> None:
         account = self._open_account()
@@ -207,14 +219,15 @@ class TradingDesk:
     # -- commands --------------------------------------------------------------------------------------------------
 
     async def take_command(self, command: Command, wall: int) -> CommandResult | None:
-        """Do what a command asks, once; None when it was done before, or is another account's.
+        """Do what a command asks, once, and return its result, the first one again; None for another account's.
 
         Raises:
             Retryable: it was stopped while the book, the market store or the bus was away.
+            LeaseLost: a newer owner has the account.
         """
         if command.account != self._settings.account:
             return None
-        async with self._turn:
+        async with self._whole():
             known = await self._patiently(lambda: self._book.result(command.id))
             if known is not None:
                 return known
@@ -230,19 +243,20 @@ class TradingDesk:
         Raises:
             InvalidValue: no such kind, parameter or instrument, or it runs already.
         """
-        if not account.now:
+        at = account.portfolio.state.through
+        if not at:
             raise Refused("no time was told yet: strategies start when the market's data has begun to come")
         running = account.runner.strategies.get(wanted.name)
         if running is not None and running.is_running:
             raise InvalidValue("name", wanted.name, "it runs already: stop it first, or choose another name")
         tradable = [key for key, each in account.portfolio.instruments.items() if each.kind is not Kind.INDEX]
-        named = [InstrumentKey(each) for each in wanted.instruments] or sorted(tradable)
+        named = sorted({parse_instrument(each) for each in wanted.instruments} or tradable)
         for key in named:
             if key not in account.portfolio.instruments:
                 raise InvalidValue("instruments", key, "it is not among the instruments of the day")
         state = StrategyState(
             account=self._settings.account, name=wanted.name, kind=wanted.kind, status=StrategyStatus.RUNNING,
-            instruments=list(named), parameters=wanted.parameters, at=account.now,
+            instruments=list(named), parameters=wanted.parameters, at=at,
         )  # fmt: skip
         account.runner.start(state, wanted.on_error, await self._past(state))
         return account.runner.strategies[wanted.name].state
@@ -327,26 +341,28 @@ class CommandStage:
     def __init__(self, desk: TradingDesk, clock: Clock) -> None:
         self._desk = desk
         self._clock = clock
-        self._commands: list[Command] = []
-        self._end = 0
+        self._taken: dict[int, list[Command]] = {}
+        self._ends: dict[int, int] = {}
 
     async def assigned(self, partition: int, offset: int) -> None:
-        """Nothing to prepare."""
+        """Begin a partition."""
+        self._taken[partition], self._ends[partition] = [], offset
 
     def revoked(self, partition: int) -> None:
-        """Nothing to forget."""
+        """Forget what was not done yet; whoever gets the partition reads it again."""
+        del self._taken[partition], self._ends[partition]
 
     async def before(self, batch: Batch) -> None:
         """Fetch nothing."""
 
     def take(self, batch: Batch) -> None:
         """Take commands."""
-        self._commands += list(batch.body)
-        self._end = batch.end
+        self._taken[batch.partition] += batch.body
+        self._ends[batch.partition] = batch.end
 
-    def work(self, partition: int) -> Work:  # noqa: ARG002 - the order of commands is that of one account
-        """Do each in turn, then tell the results."""
-        commands, self._commands = self._commands, []
+    def work(self, partition: int) -> Work:
+        """Do each in turn, then tell the results; the commands of one account are in one partition."""
+        commands, self._taken[partition] = self._taken[partition], []
         results: list[Any] = []
 
         async def do() -> None:
@@ -358,5 +374,5 @@ class CommandStage:
             if results:
                 work.publications.append((RESULTS, [tuple(results)], None))
 
-        work = Work(effects=[do], commit=self._end)
+        work = Work(effects=[do], commit=self._ends[partition])
         return work
