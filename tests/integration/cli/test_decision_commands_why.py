@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -169,3 +170,44 @@ def test_a_beginning_that_several_orders_share_is_refused(played: Path, chains: 
 
     with pytest.raises(Refused, match=f"{len(chains)} orders begin with nf: nf"):
         asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "says"),
+    [
+        (("kill", "on", "--square-off", "--reason", "drill"), "kill-switch", "set_kill_switch by cli:"),
+        (("strategy", "stop", "ema-cross", "--square-off"), "command", "stop_strategy by cli:"),
+    ],
+)
+def test_an_exit_that_was_asked_for_is_led_back_to_who_asked(
+    played: Path, tmp_path: Path, command: tuple[str, ...], kind: str, says: str
+):
+    """The command as it was given; the candle is then the last one before, and is said to be no cause."""
+    workspace = Path(shutil.copytree(played, tmp_path / "ws"))
+    assert CliRunner().invoke(app, ["--workspace", str(workspace), *command]).exit_code == 0
+    listed = CliRunner().invoke(app, ["--workspace", str(workspace), "orders", "--json"]).stdout
+    exits = [each for each in msgspec.json.decode(listed, type=list[Order]) if each.cause.startswith(f"{kind}/")]
+    assert exits
+    ran = why(workspace, exits[0].client_order_id, "--json")
+    chain = msgspec.json.decode(ran.stdout, type=Explanation)
+    assert (chain.links[0].cause.kind, chain.links[0].cause.is_exit) == (kind, True)
+    assert (chain.result.is_done, chain.missing) == (True, {})
+    assert chain.agrees
+    assert not chain.ground.is_cause
+    assert chain.ground.instrument == exits[0].instrument
+    assert milliseconds(chain.ground.candle.time) + 60_000 <= exits[0].decided_at
+    out = why(workspace, exits[0].client_order_id).stdout
+    assert says in out
+    assert "this is the last one of the instrument before it" in out
+
+
+def test_what_is_not_there_any_more_is_said(played: Path, tmp_path: Path, chains: dict[str, Explanation]):
+    """Without the log there are no ticks and no view; the rest of the chain stands."""
+    workspace = Path(shutil.copytree(played, tmp_path / "ws"))
+    shutil.rmtree(workspace / "log")
+    key = next(key for key, chain in chains.items() if chain.signal is not None)
+    ran = why(workspace, key)
+    assert ran.exit_code == 0
+    assert "the journal does not hold its ticks any more (it keeps 24 hours)" in ran.stdout
+    assert "market_view: not known" in ran.stdout
+    assert f"signal {chains[key].signal.id}: rsi-turn" in ran.stdout

@@ -158,6 +158,14 @@ def test_an_order_exactly_at_a_limit_passes(changes: dict[str, Any]):
     assert refused(verdict) == []
 
 
+def test_an_exit_leaves_beyond_the_number_of_a_day_but_not_of_a_minute():
+    """The day's number is a budget; a position must not stay open for it."""
+    held = {"side": Side.SELL, "quantity": 10, "held_quantity": 10, "net_quantity": 10, "is_exit": True}
+    assert refused(asked(**held, orders_in_day=2_000)) == []
+    assert refused(asked(**held, orders_in_minute=200)) == ["order_rate"]
+    assert refused(asked(**held | {"is_exit": False}, orders_in_day=2_000)) == ["order_rate"]
+
+
 @pytest.mark.parametrize("price", [None, Decimal(0), Decimal(-5), Decimal("NaN"), Decimal("0.00001")])
 def test_without_a_last_price_nothing_is_reckoned_and_all_that_needs_it_fails(price: Decimal | None):
     """Neither value, position nor exposure can be known; each of them says so."""
@@ -212,7 +220,8 @@ def test_an_exit_is_spared_the_limits_that_would_keep_the_risk_open(changes: dic
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"), [one for one in REFUSALS if one[0] not in SPARED and "price_age_ms" not in one[1]]
+    ("name", "changes"),
+    [one for one in REFUSALS if one[0] not in SPARED and not {"price_age_ms", "orders_in_day"} & one[1].keys()],
 )
 def test_an_exit_is_not_spared_anything_else(name: str, changes: dict[str, Any]):
     """The kill switch, the market's hours, the instrument's rules and our own rate bind exits too."""
