@@ -12,11 +12,15 @@ from niftyflow.brokers.simulator.files import open_source
 from niftyflow.brokers.simulator.synthetic import SyntheticSession
 from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.bus.port import Start
-from niftyflow.model import CandleBatch, TickBatch
+from niftyflow.model import Columns
+from niftyflow.runtime.wiring import Does
 from support.data import shared_data
 from support.replays import replay
 
-TOPICS = ("raw-ticks", "market_candles", "dlq.raw-ticks")
+TOPICS = (
+    "raw-ticks", "market_candles", "dlq.raw-ticks", "analysis_updates", "market_view", "predictions", "signals",
+    "order_events",
+)  # fmt: skip
 NINE_FIFTEEN = 1_767_584_700_000
 
 
@@ -32,7 +36,7 @@ async def digest(folder: Path) -> dict[str, tuple[int, str]]:
             while batches := await reader.poll(timeout_seconds=0):
                 for batch in batches:
                     body = batch.body
-                    records = body.to_records() if isinstance(body, TickBatch | CandleBatch) else [body]
+                    records = body.to_records() if isinstance(body, Columns) else [body]
                     count += len(records)
                     for record in records:
                         digest_.update(msgspec.json.encode(record) + b"\n")
@@ -44,13 +48,14 @@ async def digest(folder: Path) -> dict[str, tuple[int, str]]:
 
 
 async def test_a_generated_session_gives_the_same_bytes_twice(tmp_path):
-    """A quarter of an hour of fifty-one instruments, twice."""
+    """Three quarters of an hour of fifty-one instruments, twice, decisions included."""
     for run in ("one", "two"):
-        parts = [(NINE_FIFTEEN, NINE_FIFTEEN + 15 * 60_000)]
-        await replay(SyntheticSession(parts, seed=3), tmp_path / run)
+        parts = [(NINE_FIFTEEN, NINE_FIFTEEN + 45 * 60_000)]
+        await replay(SyntheticSession(parts, seed=3), tmp_path / run, Does.ALL)
     one, two = await digest(tmp_path / "one"), await digest(tmp_path / "two")
     assert one == two
-    assert one["market_candles"][0] > 15 * 51
+    assert one["market_candles"][0] > 45 * 51
+    assert min(one[topic][0] for topic in TOPICS if topic != "dlq.raw-ticks") > 40
 
 
 @pytest.mark.data

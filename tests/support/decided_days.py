@@ -41,7 +41,7 @@ SETTINGS = """\
 files = ["{rule}"]
 
 [trading.limits]
-max_gross_exposure_rupees = 220000
+max_gross_exposure_rupees = 150000
 """
 
 

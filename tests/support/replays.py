@@ -11,7 +11,7 @@ from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.kit.clock import VirtualClock
 from niftyflow.model import CandleBatch, DeadLetter, FeedGap, Instrument, Interval
 from niftyflow.runtime.settings import AppSettings
-from niftyflow.runtime.wiring import Process, engines
+from niftyflow.runtime.wiring import Does, Process, engines
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.ports import RepairRequest
 
@@ -30,14 +30,14 @@ class Outcome(NamedTuple):
     gaps: list[FeedGap]
 
 
-async def replay(tape: Source, folder: Path) -> Outcome:
-    """Play a tape at unlimited speed, through the wire, the log, the fold and the store."""
+async def replay(tape: Source, folder: Path, does: Does = Does.PROCESSING) -> Outcome:
+    """Play a tape at unlimited speed, through the wire, the log, the fold and the store; and decide, when asked."""
     settings = AppSettings()
     workspace = Workspace(folder)
     clock = VirtualClock()
     async with engines(workspace, settings) as on:
         process = Process(workspace, settings, on)
-        await process.run(ReplayFeed(Playback(tape), clock), list(tape.instruments), clock)
+        await process.run(ReplayFeed(Playback(tape), clock), list(tape.instruments), clock, does=does)
         return await outcome(workspace, list(tape.instruments))
 
 

@@ -5,8 +5,9 @@ Prices are made of steps of 0.05 by arithmetic alone, so that every run reads th
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -56,6 +57,7 @@ STEP = 5_000
 STARTS = ist(DAY, "15:00")
 CLOSES = ist(DAY, "15:30")
 ACCOUNT = "paper-1"
+OWNED = {"fence", "taken_over_at"}
 
 
 def a_share(symbol: str) -> Instrument:
@@ -248,7 +250,7 @@ def the_day() -> TradingDay:
                         "exit_minutes_before_close": 5,
                     },
                 },
-            ],  # fmt: skip
+            ],
             "limits": {"entries_end_minutes_before_close": 12},
             "square_off_minutes_before_close": 10,
         }
@@ -297,15 +299,21 @@ class Killed(BaseException):
 
 @dataclass
 class Fuse:
-    """Kills at the `at`th thing that leaves the process (0: never), before it is done or right after."""
+    """Kills at the `at`th thing that leaves the process (0: never), before it is done or right after.
+
+    `looks` is called with the number of each, before it is done.
+    """
 
     at: int = 0
     is_after: bool = False
     done: int = 0
+    looks: Callable[[int], None] | None = None
 
     async def around(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Do it, unless it kills."""
         self.done += 1
+        if self.looks is not None:
+            self.looks(self.done)
         if self.done == self.at and not self.is_after:
             raise Killed
         result = await operation()
@@ -334,7 +342,7 @@ class MortalBus:
         self._told = told
         self._fuse = fuse
 
-    async def publish(self, topic: str, bodies: Sequence[Body], partition: int | None = None) -> None:
+    async def publish(self, topic: str, bodies: Sequence[Body]) -> None:
         """Append."""
 
         async def append() -> None:
@@ -429,6 +437,19 @@ class Floor:
             )  # fmt: skip
         finally:
             await book.close()
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every row of the book, table by table, but for who owned it when."""
+        with closing(sqlite3.connect(self.folder / "book.db")) as book:
+            book.row_factory = sqlite3.Row
+            named = book.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+            return {
+                name: [
+                    {field: row[field] for field in row.keys() if field not in OWNED}  # noqa: SIM118 - a Row is none
+                    for row in book.execute(f"SELECT * FROM {name}")
+                ]
+                for (name,) in named
+            }
 
     def events_told(self) -> list[AccountRecord]:
         """Return what was told on `order_events`, each once, in the order first told; a contradiction fails."""

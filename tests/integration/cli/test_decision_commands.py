@@ -94,7 +94,8 @@ def test_in_a_terminal_of_80_columns_no_word_is_cut(played: Path, command: tuple
         assert all(order.client_order_id in ran.stdout for order in orders_of(played, "--all-states"))
         assert "opening-range-breakout" in ran.stdout
     if command[0] == "positions":
-        assert "1,026.90" in ran.stdout
+        totals = msgspec.json.decode(niftyflow(played, "positions", "--json").stdout)["totals"]
+        assert f"{Decimal(totals['net']):,.2f}" in ran.stdout
 
 
 # -- positions -----------------------------------------------------------------------------------------------------
@@ -114,23 +115,24 @@ def test_positions_add_up_to_the_totals(played: Path):
     assert shown["totals"] == whole["totals"]
 
 
-def test_unrealised_profit_is_that_of_the_fills_at_the_last_close(played: Path):
-    """Reckoned anew from the fills of a position that was opened once."""
+def test_profit_is_the_cash_of_the_fills_and_the_worth_of_what_is_open(played: Path):
+    """Realised and unrealised together, reckoned anew from the orders and the last candle's close."""
     every = msgspec.json.decode(niftyflow(played, "positions", "--json").stdout)["positions"]
-    short = next(each for each in every if each["strategy"] == "opening-range-breakout")
-    (entry,) = [each for each in orders_of(played, "--state", "filled", "--strategy", short["strategy"])
-                if each.instrument == short["instrument"]]  # fmt: skip
-    candle = msgspec.json.decode(niftyflow(played, "candles", short["instrument"], "--last", "1", "--json").stdout)[0]
-    cost = entry.side.sign * entry.filled_value
-    assert Decimal(short["unrealised"]) == short["net_quantity"] * Decimal(str(candle["close"])) - cost
-    assert Decimal(short["last_price"]) == Decimal(str(candle["close"]))
+    assert every
+    for each in every:
+        candles = niftyflow(played, "candles", each["instrument"], "--last", "1", "--json").stdout
+        close = Decimal(str(msgspec.json.decode(candles)[0]["close"]))
+        orders = orders_of(played, "--strategy", each["strategy"], "--instrument", each["instrument"])
+        cash = -sum(order.side.sign * order.filled_value for order in orders)
+        assert Decimal(each["last_price"]) == close
+        assert Decimal(each["realised"]) + Decimal(each["unrealised"]) == each["net_quantity"] * close + cash
 
 
 def test_flat_positions_are_one_row_and_the_totals_another(played: Path):
     """Indian rupees with two decimals."""
     lines = niftyflow(played, "positions").stdout.splitlines()
     totals = msgspec.json.decode(niftyflow(played, "positions", "--json").stdout)["totals"]
-    (flat,) = [line for line in lines if line.startswith("2 flat")]
+    (flat,) = [line for line in lines if line.startswith(f"{totals['flat']} flat")]
     (total,) = [line for line in lines if line.startswith("total")]
     assert len(flat.split()) == 7
     assert total.split() == ["total", *(f"{Decimal(totals[name]):,.2f}" for name in
@@ -169,7 +171,8 @@ def test_the_kill_switch_tells_how_it_stands(played: Path):
     said = niftyflow(played, "kill", "status").stdout
     assert said.splitlines()[0] == "kill switch     off"
     state = msgspec.json.decode(niftyflow(played, "kill", "status", "--json").stdout)
-    assert (state["is_on"], state["open_positions"]) == (False, 6)
+    shown = msgspec.json.decode(niftyflow(played, "positions", "--json").stdout)["positions"]
+    assert (state["is_on"], state["open_positions"]) == (False, len(shown))
 
 
 # -- nothing, and wrong usage --------------------------------------------------------------------------------------
