@@ -28,7 +28,7 @@ check: $(VENV)/.dev ## format, lint, types, import ranks, own rules, lock files,
 	@$(BIN)/python -m tools.lock --check
 	@$(BIN)/python -m tools.docs --check
 
-bench: $(VENV)/.runtime $(BENCH_VENV)/.peers ## every budget as a table, peers in the same run
+bench: $(VENV)/.dev $(BENCH_VENV)/.peers ## every budget as a table, peers in the same run
 	@$(BIN)/python -m benchmarks.run --peers $(BENCH_VENV)/bin/python
 
 docs: $(VENV)/.dev ## write the generated reference pages anew

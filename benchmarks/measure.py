@@ -28,7 +28,7 @@ class Budget:
 class Measurement:
     """One row of the table. The first one a script returns is held against its budget; peers are compared with it.
 
-    `value` is None where nothing could be measured; `note` then says why.
+    `value` is None where nothing could be measured; `note` then says why. A later row may have a `budget` of its own.
     """
 
     label: str
@@ -37,6 +37,7 @@ class Measurement:
     is_peer: bool = False
     note: str = ""
     details: dict[str, float | int | str] = field(default_factory=dict)
+    budget: Budget | None = None
 
 
 def best_of(work: Callable[[], Result], repeats: int = 3) -> tuple[float, Result]:

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measure import Budget
+
 Run = dict[str, Any]
 """What `run.py` writes to a results file: at, machine, results."""
 WIDTH = 150
@@ -34,19 +36,30 @@ def rows(run: Run) -> list[tuple[str, str, str, str, str]]:
             continue
         measured = result["measurements"]
         ours = measured[0]["value"]
-        for index, one in enumerate(measured):
+        for index, (one, verdict) in enumerate(zip(measured, verdicts(result), strict=True)):
             unit = one["unit"] or budget["unit"]
             first = index == 0
+            own = budget if first else one.get("budget")
             lines.append(
                 (
                     f"{budget['name']}: {one['label']}" if first else f"  {one['label']}",
                     figure(one["value"], unit),
-                    _promise(budget) if first else "",
+                    _promise(own) if own else "",
                     _ratio(ours, one, budget["higher_is_better"]) if one["is_peer"] else "",
-                    "; ".join(filter(None, (result["verdict"] if first else "", one["note"]))),
+                    "; ".join(filter(None, (verdict, one["note"]))),
                 )
             )
     return lines
+
+
+def verdicts(result: dict[str, Any]) -> list[str]:
+    """Return for each measurement whether its budget was `kept` or `missed`; nothing where it has none, or no value."""
+    found = []
+    for index, one in enumerate(result["measurements"]):
+        budget = result["budget"] if index == 0 else one.get("budget")
+        kept = None if budget is None or one["value"] is None else Budget(**budget).is_kept(one["value"])
+        found.append("" if kept is None else "kept" if kept else "missed")
+    return found
 
 
 def print_table(run: Run, console: Console | None = None) -> None:

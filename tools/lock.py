@@ -25,7 +25,7 @@ LOCKS: dict[str, tuple[str, ...]] = {
     RUNTIME: ("--extra", "kafka", "--group", "build"),
     "requirements-dev.lock": (
         *("--extra", "kafka", "--group", "build", "--group", "test"),
-        *("--group", "check", "--group", "generate"),
+        *("--group", "check", "--group", "generate", "--group", "compare"),
     ),
     "requirements-bench.lock": ("--group", "bench"),
 }

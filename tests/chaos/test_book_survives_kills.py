@@ -12,7 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from niftyflow.model import OrderState, StrategyStatus
-from support.trading_days import Floor, Fuse, Killed, Outcome, a_floor, identity, the_day
+from support.trading_days import the_day
+from support.trading_floors import Floor, Fuse, Killed, Outcome, a_floor, identity
 
 SLICES = 4
 

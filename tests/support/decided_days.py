@@ -10,6 +10,7 @@ from pathlib import Path
 from niftyflow.brokers.simulator.files import open_source
 from niftyflow.brokers.simulator.playback import Playback
 from niftyflow.brokers.simulator.replay import ReplayFeed
+from niftyflow.brokers.simulator.tape import Source
 from niftyflow.kit.clock import VirtualClock
 from niftyflow.runtime.settings import load
 from niftyflow.runtime.wiring import Process, engines
@@ -75,13 +76,13 @@ def decided_workspace(folder: Path) -> Path:
     rule, played = folder / "rsi-turn.yaml", Workspace(folder / "played").create()
     rule.write_text(RULE)
     played.settings_file.write_text(SETTINGS.format(rule=rule))
-    asyncio.run(play(played, swing_tape(folder)))
+    asyncio.run(play(played, open_source(swing_tape(folder))))
     return played.path
 
 
-async def play(workspace: Workspace, path: Path) -> None:
-    """Play a file into a workspace at unlimited speed, with the workspace's settings."""
-    settings, clock, tape = load(workspace.settings_file), VirtualClock(), open_source(path)
+async def play(workspace: Workspace, tape: Source) -> None:
+    """Play a tape into a workspace at unlimited speed, with the workspace's settings."""
+    settings, clock = load(workspace.settings_file), VirtualClock()
     async with engines(workspace, settings) as on:
         process = Process(workspace, settings, on)
         await process.run(ReplayFeed(Playback(tape), clock), list(tape.instruments), clock)

@@ -22,8 +22,9 @@ class Broker(StrEnum):
 
 
 class Part(StrEnum):
-    """A part of the graph that may run in a process of its own."""
+    """A part of the graph that may run in a process of its own; the tape is ingestion and processing."""
 
+    TAPE = "tape"
     INGESTION = "ingestion"
     PROCESSING = "processing"
     DECISIONS = "decisions"
@@ -57,16 +58,20 @@ async def _up(workspace: Workspace, settings: AppSettings, only: Part | None) ->
     from niftyflow.runtime.feeds import instruments_of, live_feed  # noqa: PLC0415 - heavy
     from niftyflow.runtime.wiring import Does, Process, engines  # noqa: PLC0415 - heavy
 
-    takes_in = only in {None, Part.INGESTION}
+    takes_in = only in {None, Part.TAPE, Part.INGESTION}
     feed, clock = live_feed(settings) if takes_in else (None, WallClock())
+    does = {
+        None: Does.ALL, Part.TAPE: Does.PROCESSING, Part.INGESTION: Does.NOTHING, Part.PROCESSING: Does.PROCESSING,
+        Part.DECISIONS: Does.DECISIONS,
+    }[only]  # fmt: skip
     async with engines(workspace, settings) as on:
         process = Process(workspace, settings, on)
         on_signals(process.stop)
         if feed is None:
-            await process.run(None, [], clock, does=Does.PROCESSING if only is Part.PROCESSING else Does.DECISIONS)
+            await process.run(None, [], clock, does=does)
             return
         offered = await process.until_stopped(instruments_of(settings, clock, on.health.worker("ingestion")))
         if offered is None:
             return
         typer.echo(f"taking in {len(offered)} instruments from {settings.feed.broker} into {workspace.path}")
-        await process.run(feed, offered, clock, does=Does.ALL if only is None else Does.NOTHING)
+        await process.run(feed, offered, clock, does=does)

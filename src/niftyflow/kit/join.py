@@ -79,6 +79,9 @@ class Join:
         self._after = dict(after or {})
         self._lanes: dict[Place, _Lane] = {}
 
+    def __contains__(self, place: Place) -> bool:
+        return place in self._lanes
+
     @property
     def topics(self) -> list[str]:
         """The topics joined, in rank."""
@@ -116,6 +119,13 @@ class Join:
         lane.open.append(body)
         lane.records += len(body)
 
+    def lose(self, topic: str, partition: int, end: int) -> None:
+        """Pass records, up to `end` (exclusive), that cannot be read: the step they were of is not healthy."""
+        lane = self._lanes[topic, partition]
+        lane.read_to = end
+        if end > self._after.get((topic, partition), 0):
+            lane.is_healthy = False
+
     def steps(self) -> list[Step]:
         """Return the steps that are whole now, oldest first."""
         found: list[Step] = []
@@ -124,7 +134,7 @@ class Join:
         return found
 
     def has_read(self, ends: Mapping[Place, int]) -> bool:
-        """Whether everything before these offsets has come in."""
+        """Whether everything before these offsets has come in, or is lost."""
         return all(place in self._lanes and self._lanes[place].read_to >= end for place, end in ends.items())
 
     def waiting(self, topic: str) -> int:

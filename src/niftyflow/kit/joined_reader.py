@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from niftyflow.kit.join import Join, Place, Step
 from niftyflow.kit.stage import Batch
-from niftyflow.model import NiftyflowError
+from niftyflow.model import DecodeError, NiftyflowError
 
 WAIT_SECONDS = 0.5
 MOST_WAITING = 100_000
@@ -88,6 +88,7 @@ class JoinedReader:
         self._polls: dict[str, asyncio.Task[Sequence[Batch]]] = {}
         self._positions: dict[int, Mapping[Place, int]] = {}
         self._failed: list[NiftyflowError] = []
+        self._done = 0
 
     async def open(self, subscribe: Subscribe) -> None:
         """Subscribe to every topic."""
@@ -101,16 +102,21 @@ class JoinedReader:
             Retryable: the bus is away.
             DecodeError: a stored record cannot be read; reading goes on behind it.
         """
+        self._done = self.number
         if not self._failed:
             await self._read()
-        if self._failed:
-            raise self._failed.pop(0)
         batches = []
         for step in self.join.steps():
             batches.append(StepBatch(self.join.topics[0], self.number, step))
             self.number += 1
             self._positions[self.number] = step.position
+        if not batches and self._failed:
+            raise self._failed.pop(0)
         return batches
+
+    def has_done(self, ends: Mapping[Place, int]) -> bool:
+        """Whether all before these offsets was read, and whoever polls came back for more than the steps of it."""
+        return self._done == self.number and self.join.has_read(ends)
 
     async def commit(self, position: Mapping[int, int]) -> None:
         """Store where reading goes on after so many steps.
@@ -123,7 +129,7 @@ class JoinedReader:
         if places is None:
             return
         for topic, source in self._sources.items():
-            mine = {partition: offset for (of, partition), offset in places.items() if of == topic}
+            mine = {place[1]: offset for place, offset in places.items() if place[0] == topic and place in self.join}
             if mine and self._commits.get(topic):
                 await source.commit(mine)
         for old in [each for each in self._positions if each < number]:
@@ -158,11 +164,21 @@ class JoinedReader:
     def _take(self, task: asyncio.Task[Sequence[Any]]) -> None:
         try:
             batches = task.result()
+        except DecodeError as error:
+            self._lose(error)
+            self._failed.append(error)
+            return
         except NiftyflowError as error:
             self._failed.append(error)
             return
         for batch in batches:
             self.join.add(batch.topic, batch.partition, batch.offset, batch.end, batch.body)
+
+    def _lose(self, error: DecodeError) -> None:
+        """Tell the join of records that cannot be read, when the error says where they lie."""
+        place = (getattr(error, "topic", ""), getattr(error, "partition", -1))
+        if place in self.join:
+            self.join.lose(*place, getattr(error, "offset", 0) + getattr(error, "count", 1))
 
 
 async def _poll(source: Source) -> Sequence[Batch]:

@@ -277,7 +277,7 @@ class Shell:
     def _letter_of_bytes(self, error: DecodeError) -> DeadLetter:
         where = {field: getattr(error, field, -1) for field in ("partition", "offset")}
         return DeadLetter(
-            topic=self.stage.topic,
+            topic=getattr(error, "topic", self.stage.topic),
             key=getattr(error, "key", ""),
             record=error.data.decode("utf-8", "backslashreplace"),
             error=str(error),

@@ -174,10 +174,8 @@ def _judge(read: _Read, minute: Minute, told: Asked) -> MadeOf:
     late = sum(minute.time <= tick.traded_at < end for tick in of_day) - len(ticks)
     trades = sorted(without_repeats(ticks), key=lambda trade: (trade.traded_at, trade.sequence))
     earlier = [tick for tick in in_time if tick.traded_at < minute.time]
-    last = max(
-        (tick for tick in earlier if tick.traded_at >= since),
-        key=lambda tick: (tick.traded_at, tick.sequence), default=None,
-    )  # fmt: skip
+    of_today = without_repeats(tick for tick in earlier if tick.traded_at >= since)
+    last = max(reversed(of_today), key=lambda tick: (tick.traded_at, tick.sequence), default=None)
     if not read.reaches_back_to(minute.time):
         return _unknown(trades, len(ticks), late)
     is_whole = read.reaches_back_to(since)

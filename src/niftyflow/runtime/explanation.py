@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, NamedTuple
 
 import msgspec
@@ -144,7 +145,8 @@ async def explain(on: Sources, orders: Sequence[Order]) -> list[Explanation]:
     Raises:
         Retryable: a store or a log is away.
     """
-    drafts = [await _Draft.of(on, order) for order in orders]
+    past = _Past(on.stores)
+    drafts = [await _Draft.of(past, order) for order in orders]
     minutes = {draft.minute: draft.asked for draft in drafts if draft.minute and draft.asked}
     trades = await made_of(on.journal, minutes)
     views = await _views(on.bus, {minute.time + MINUTE_MS for minute in minutes})
@@ -155,6 +157,39 @@ async def explain(on: Sources, orders: Sequence[Order]) -> list[Explanation]:
 
 
 # -- orders and what they follow from ------------------------------------------------------------------------------
+
+
+class _Past:
+    """What is looked up for one order after another, and fetched once for all of an account's day."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.stores = stores
+        self._strategies: dict[str, dict[str, StrategyState]] = {}
+        self._fills: dict[tuple[str, date], dict[str, FillEvent]] = {}
+
+    async def strategy(self, account: str, name: str) -> StrategyState | None:
+        if account not in self._strategies:
+            found = await self.stores.book.strategies(account)
+            self._strategies[account] = {state.name: state for state in found}
+        return self._strategies[account].get(name)
+
+    async def fill(self, order: Order, fill_id: str) -> FillEvent | None:
+        """Return the fill that led to an order: it is of the order's day."""
+        day = ist_day(order.decided_at)
+        if (order.account, day) not in self._fills:
+            since = day_start(day)
+            found = await self.stores.book.fills(order.account, since=since, until=since + DAY_MS)
+            self._fills[order.account, day] = {fill.fill_id: fill for fill in found}
+        return self._fills[order.account, day].get(fill_id)
+
+    async def told(self, key: str, until: int) -> list[Candle]:
+        """Return the last candles of a day that had ended at `until` (ms UTC), two where there are, as first told."""
+        since = day_start(ist_day(until - 1))
+        for first in (max(since, until - 3 * MINUTE_MS), since):  # minutes follow one another, but for gaps
+            found = (await self.stores.market.first_told(first, until - MINUTE_MS + 1, [key])).to_records()
+            if len(found) > 1:
+                break
+        return found[-2:]
 
 
 @dataclass(slots=True)
@@ -171,11 +206,11 @@ class _Draft:
     missing: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    async def of(cls, on: Sources, order: Order) -> _Draft:
-        draft = cls(await _links(on.stores, order))
+    async def of(cls, past: _Past, order: Order) -> _Draft:
+        draft = cls(await _links(past, order))
         last = draft.links[-1]
-        await draft._follow(on.stores, last)
-        await draft._stand(on.stores, last)
+        await draft._follow(past.stores, last)
+        await draft._stand(past, last)
         return draft
 
     async def _follow(self, stores: Stores, last: Link) -> None:
@@ -194,7 +229,7 @@ class _Draft:
         elif cause.kind is CauseKind.FILL:
             self.missing["fill"] = f"fill {cause.reference} is not in the book"
 
-    async def _stand(self, stores: Stores, last: Link) -> None:
+    async def _stand(self, past: _Past, last: Link) -> None:
         """Find the candle on which the chain stands, as it was first told."""
         cause, named = last.cause, None
         if cause.kind is CauseKind.CANDLE:
@@ -204,8 +239,7 @@ class _Draft:
             named = Minute(self.signal.instrument, milliseconds(self.signal.timestamp) - span)
         until = last.order.decided_at if named is None else named.time + MINUTE_MS
         key = last.order.instrument if named is None else named.instrument
-        since = day_start(ist_day(until - 1))
-        told = (await stores.market.first_told(since, until - MINUTE_MS + 1, [key])).to_records()
+        told = await past.told(key, until)
         if not told or (named is not None and milliseconds(told[-1].time) != named.time):
             self.missing["candle"] = f"no candle of {key} is stored that had been told by then"
             return
@@ -223,32 +257,23 @@ class _Draft:
         )  # fmt: skip
 
 
-async def _links(stores: Stores, order: Order) -> list[Link]:
+async def _links(past: _Past, order: Order) -> list[Link]:
     """Return an order and, while a fill led to it, the order of that fill."""
     links: list[Link] = []
     following: Order | None = order
     while following is not None:
-        book = stores.book
-        strategies = {state.name: state for state in await book.strategies(following.account)}
-        cause = parse_cause(following.cause)
+        book, cause = past.stores.book, parse_cause(following.cause)
         links.append(
             Link(
-                order=following, cause=cause, strategy=strategies.get(following.strategy),
+                order=following, cause=cause, strategy=await past.strategy(following.account, following.strategy),
                 events=await book.order_events(following.client_order_id),
                 fills=await book.fills(following.account, client_order_id=following.client_order_id),
             )
         )  # fmt: skip
-        following = await _filled(stores, following, cause) if cause.kind is CauseKind.FILL else None
+        fill = await past.fill(following, cause.reference) if cause.kind is CauseKind.FILL else None
+        is_older = fill is not None and fill.client_order_id not in {link.order.client_order_id for link in links}
+        following = await book.order(fill.client_order_id) if fill is not None and is_older else None
     return links
-
-
-async def _filled(stores: Stores, order: Order, cause: Cause) -> Order | None:
-    """Return the order whose fill led to this one; an order is decided on a fill of its day, and never on its own."""
-    fills = await stores.book.fills(order.account, since=order.decided_at - DAY_MS, until=order.decided_at + 1)
-    for fill in fills:
-        if fill.fill_id == cause.reference and fill.client_order_id != order.client_order_id:
-            return await stores.book.order(fill.client_order_id)
-    return None
 
 
 async def _command(stores: Stores, account: str, cause: Cause) -> Command | None:

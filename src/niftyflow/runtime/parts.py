@@ -47,7 +47,7 @@ class Part:
     def has_done(self, ends: Mapping[Place, int]) -> bool:
         """Whether everything before these offsets is worked off."""
         if isinstance(self.reader, JoinedReader):
-            return self.reader.join.has_read(ends) and self.shell.has_done({0: self.reader.number})
+            return self.reader.has_done(ends)
         return self.shell.has_done({partition: offset for (_, partition), offset in ends.items()})
 
 
@@ -71,13 +71,19 @@ class Parts:
 
     async def analysis(self) -> Part:
         """Make what turns candles into scorecards."""
+        from niftyflow.ai.engine import InstantEngine  # noqa: PLC0415 - heavy
         from niftyflow.ai.heuristic import Heuristic  # noqa: PLC0415 - heavy
         from niftyflow.ai.recorded import RecordedEngine  # noqa: PLC0415 - heavy
         from niftyflow.ai.service import PredictService  # noqa: PLC0415 - heavy
         from niftyflow.analysis.stage import AnalysisStage  # noqa: PLC0415 - heavy
 
         on = self._on
-        engine = Heuristic() if self._recorded is None else RecordedEngine(self._recorded.predictions)
+        engine: InstantEngine = Heuristic()
+        if self._recorded is not None:
+            from niftyflow.runtime.recorded import keep_anchors  # noqa: PLC0415 - heavy
+
+            engine = RecordedEngine(self._recorded.predictions)
+            await keep_anchors(self._recorded, on.decisions)
         predictor = PredictService(engine, self._settings.ai)
         stage = AnalysisStage(on.bus, on.market, on.decisions, on.hot, predictor, self._clock, self._settings.analysis)
         return await self._plain(stage, stage.group, on.bus)
@@ -104,10 +110,19 @@ class Parts:
         """Make what trades an account that was opened: steps of the market, and commands."""
         from niftyflow.trading.stage import INPUTS, CommandStage, TradingStage  # noqa: PLC0415 - heavy
 
-        steps = await self._joined(TradingStage(desk), TradingStage.group, INPUTS, after=desk.progress)
+        after = await self._within_the_log(desk.progress)
+        steps = await self._joined(TradingStage(desk), TradingStage.group, INPUTS, after=after)
         commands = await self._plain(CommandStage(desk, WallClock()), CommandStage.group, self._on.bus)
         commands.has_end = False
         return [steps, commands]
+
+    async def _within_the_log(self, progress: Mapping[Place, int]) -> dict[Place, int]:
+        """Return the progress up to the log's end: a power cut may cost the log records that the book has taken in."""
+        ends = {topic: await self._on.bus.end(topic) for topic in {topic for topic, _ in progress}}
+        return {
+            (topic, partition): min(offset, ends[topic].get(partition, offset))
+            for (topic, partition), offset in progress.items()
+        }
 
     async def _plain(self, stage: Stage, group: str, reads: Bus) -> Part:
         shell = self._shell(stage)

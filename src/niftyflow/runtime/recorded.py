@@ -17,25 +17,33 @@ from niftyflow.kit.join import Step
 from niftyflow.market import day_start
 from niftyflow.model import Command, Interval, Misconfigured, Prediction
 from niftyflow.runtime.workspace import Workspace
+from niftyflow.storage.book_ports import DecisionStore, IndicatorState, TradingInput
 from niftyflow.storage.ports import MarketStore
 from niftyflow.trading.stage import TradingDesk
 
 DAY_MS = 86_400_000
+ANCHOR_ALONE = "anchor"
+"""Version of a stored state that holds no numbers: they are folded again from its anchor."""
 
 
 class Taken(NamedTuple):
-    """A command, and the account's time when it was taken (ms UTC)."""
+    """A command, the account's time when it was taken, and the last step the book had then (ms UTC).
+
+    Several steps may share the account's time: a tick may be received after the watermark that follows it.
+    """
 
     at: int
     command: Command
+    through: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was answered and asked for on a day."""
+    """What was answered and asked for on a day, and from where each instrument's indicators were counted."""
 
     predictions: Sequence[Prediction]
     commands: Sequence[Taken]
+    states: Sequence[IndicatorState] = ()
 
 
 async def recorded_day(workspace: Workspace, day: date, account: str) -> Recorded:
@@ -55,18 +63,45 @@ async def recorded_day(workspace: Workspace, day: date, account: str) -> Recorde
     )
     await market.open()
     try:
-        predictions = await SqliteDecisionStore(market.database).predictions(Interval.M1, since, until)
+        decisions = SqliteDecisionStore(market.database)
+        predictions = await decisions.predictions(Interval.M1, since, until)
+        states = await decisions.states(Interval.M1)
     finally:
         await market.close()
     await book.open()
     try:
-        inputs = [each for each in await book.inputs(account) if each.kind == "command" and since <= each.time < until]
+        inputs = [each for each in await book.inputs(account) if since <= each.time < until]
     finally:
         await book.close()
     if not predictions:
         raise Misconfigured(f"{workspace.path} recorded no decision on {day}: replay without --as-recorded")
-    commands = [Taken(each.time, msgspec.json.decode(each.body, type=Command)) for each in inputs]
-    return Recorded(predictions, commands)
+    return Recorded(predictions, _commands_of(inputs), states)
+
+
+async def keep_anchors(recorded: Recorded, into: DecisionStore) -> None:
+    """Have the indicators of instruments that are new to a store begin where the record's began.
+
+    Only the beginning is taken: the state itself is of another time, and no state is of the form named here.
+    """
+    known = {state.instrument for state in await into.states(Interval.M1)}
+    await into.save_states(
+        [
+            msgspec.structs.replace(state, time=state.anchor, version=ANCHOR_ALONE, values=b"")
+            for state in recorded.states
+            if state.instrument not in known
+        ]
+    )
+
+
+def _commands_of(inputs: Sequence[TradingInput]) -> list[Taken]:
+    """Return the commands among what trading took in, in order."""
+    through, commands = 0, []
+    for each in inputs:
+        if each.kind == "market":
+            through = msgspec.json.decode(each.body)["through"]
+        elif each.kind == "command":
+            commands.append(Taken(each.time, msgspec.json.decode(each.body, type=Command), through))
+    return commands
 
 
 async def copy_past(workspace: Workspace, day: date, into: MarketStore) -> int:
@@ -95,9 +130,16 @@ class RecordedDesk(TradingDesk):
         self._recorded = list(commands)
 
     async def take_steps(self, steps: Sequence[tuple[int, Step]]) -> int | None:
-        """Take steps in, and the commands that were taken after them."""
+        """Take steps in, and the commands that were taken after them; first those that a cut-off run still owed."""
+        await self._take_due()
         done = await super().take_steps(steps)
-        while self._recorded and self.account is not None and self._recorded[0].at <= self.account.now:
-            await self.take_command(self._recorded[0].command, 0)
-            del self._recorded[0]
+        await self._take_due()
         return done
+
+    async def _take_due(self) -> None:
+        while self._recorded and self.account is not None:
+            due, state = self._recorded[0], self.account.portfolio.state
+            if self.account.now < due.at or state.through < due.through:
+                return
+            await self.take_command(due.command, 0)
+            del self._recorded[0]

@@ -118,9 +118,9 @@ class TradingAccount:
                 self.runner.fill(self.portfolio.fill(applied, applied.fill, update.at))
 
     def take_actions(self) -> list[Action]:
-        """Return what is to leave, in order."""
+        """Return what is to leave, in order: cancels first, so that nothing is sent beside what it replaces."""
         actions, self.actions = self.actions, []
-        return actions
+        return sorted(actions, key=lambda action: action.kind)
 
     def unsent(self) -> list[Action]:
         """Return what a restart has to send or to cancel: what was decided and is not known to have left."""
@@ -129,7 +129,7 @@ class TradingAccount:
             for order in self.portfolio.working()
             if order.state in {OrderState.INTENDED, OrderState.SENT}
         ]
-        return sends + [Action("cancel", key) for key in self.portfolio.state.cancelling]
+        return [Action("cancel", key) for key in self.portfolio.state.cancelling] + sends
 
     def is_due(self, step: Step) -> bool:
         """Whether a commit is due after a step: when something changed, and each minute."""
@@ -386,5 +386,9 @@ def _refuse_unkeepable(request: OrderRequest) -> None:
     if abs(request.quantity) > LARGEST:
         raise InvalidValue("quantity", request.quantity, "no order is that large")
     for name, amount in (("price", request.price), ("trigger", request.trigger)):
-        if amount is not None and abs(to_e4(amount)) > LARGEST:
+        try:
+            is_kept = amount is None or abs(to_e4(amount)) <= LARGEST
+        except InvalidValue as error:
+            raise InvalidValue(name, amount, error.rule) from error
+        if not is_kept:
             raise InvalidValue(name, amount, "no price is that high")

@@ -42,7 +42,7 @@ from niftyflow.storage.book_ports import BookStore, TradingInput
 from niftyflow.storage.ports import HotStore, Lease, MarketStore
 from niftyflow.trading import paper
 from niftyflow.trading.account import Action, TradingAccount
-from niftyflow.trading.commands import execute
+from niftyflow.trading.commands import MANUAL, execute
 from niftyflow.trading.portfolio import AccountState, Portfolio
 from niftyflow.trading.requests import VenueUpdate
 from niftyflow.trading.settings import StrategySettings, TradingSettings
@@ -246,6 +246,8 @@ class TradingDesk:
         at = account.portfolio.state.through
         if not at:
             raise Refused("no time was told yet: strategies start when the market's data has begun to come")
+        if wanted.name == MANUAL:
+            raise InvalidValue("name", wanted.name, "orders given by command are kept under it")
         running = account.runner.strategies.get(wanted.name)
         if running is not None and running.is_running:
             raise InvalidValue("name", wanted.name, "it runs already: stop it first, or choose another name")

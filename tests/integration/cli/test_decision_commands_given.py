@@ -194,10 +194,15 @@ async def test_when_the_holder_ends_meanwhile_the_book_takes_it(workspace: Path)
     lease = await FileLeases(workspace / "leases").acquire(LEASE)
     settings = load(workspace / "niftyflow.toml")
     command = new_command("paper-1", CommandKind.SET_KILL_SWITCH, {"on": True}, "cli:test")
-    giving = asyncio.create_task(give(Workspace(workspace), settings, command, 1.0))
-    await asyncio.sleep(0.2)
+    bus = EmbeddedBus(workspace / "log")
+    await bus.open()
+    reader = await bus.subscribe("commands", group=None, start=Start.LATEST)
+    giving = asyncio.create_task(give(Workspace(workspace), settings, command, 3.0))
+    while not await reader.poll():
+        assert not giving.done()
     await lease.release()
     answer = await giving
+    await bus.close()
     assert answer.result is not None
     assert (answer.result.is_done, answer.holder) == (True, "")
     assert [each.id for each in await published(workspace)] == [command.id]
@@ -275,4 +280,4 @@ def test_the_process_that_trades_takes_commands(niftyflow: Niftyflow, trading):
     assert (found["fast"]["status"], found["fast"]["parameters"]) == ("running", {"fast": 3, "slow": 5})
     assert found["fast"]["instruments"] == ["NSE:INFY", "NSE:TCS"]
     assert found["fast"]["saved"]["on_error"] == "hold"
-    until(lambda: "Traceback" not in (workspace.parent / "up.txt").read_text())
+    assert "Traceback" not in (workspace.parent / "up.txt").read_text()

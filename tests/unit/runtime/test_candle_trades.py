@@ -122,8 +122,9 @@ async def test_trades_of_one_moment_keep_the_order_in_which_they_came(tmp_path: 
 
 
 async def test_a_minute_without_a_trade_repeats_the_last_price(tmp_path: Path):
-    """It shows the trade before it; its volume is none."""
-    bodies = [mark(0), ticks(trade(1000, 101, 10, 1), trade(2000, 103, 30, 2)), mark(60_000), mark(120_000)]
+    """It shows the trade before it, not what only repeated that trade; its volume is none."""
+    told = ticks(trade(1000, 101, 10, 1), trade(2000, 103, 30, 2), trade(2000, 104, 30, 3))
+    bodies = [mark(0), told, mark(60_000), mark(120_000)]
     first, flat = candle(0, (101, 103, 101, 103), 20, 2), candle(1, (103,), 0, 0)
     _, made = await ask(tmp_path, bodies, first, flat)
     assert (made.agrees, made.is_flat, made.ticks) == (True, True, 0)

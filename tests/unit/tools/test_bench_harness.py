@@ -67,6 +67,18 @@ def test_a_missed_budget_is_said_and_strictly_an_error(tmp_path: Path) -> None:
     assert (said[0], strict[0]) == (0, 1)
 
 
+def test_a_later_row_has_a_budget_of_its_own(tmp_path: Path) -> None:
+    """It is held against that one: missed, the script has missed, and the table tells on which row."""
+    script = SCRIPT.format(value="6_000_000.0").replace(
+        "    ]\n", "        Measurement('history', 0.9, 'times', budget=Budget('history', 'times', 1.0)),\n    ]\n"
+    )
+    _, run = run_scripts(tmp_path, core=script)
+    lines = report.rows(run)
+    assert run["results"][0]["verdict"] == "missed"
+    assert [line[-1] for line in lines] == ["kept", "", "not installed", "missed"]
+    assert lines[3][2] == "at least 1 times"
+
+
 def test_a_script_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     """Its error is in the table, the rest is measured, and the status says that something is wrong."""
     status, run = run_scripts(tmp_path, broken="raise OSError('no disk')\n", core=SCRIPT.format(value="6_000_000.0"))
