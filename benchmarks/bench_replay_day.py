@@ -36,19 +36,22 @@ def run() -> list[Measurement]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if not EQUITIES.exists():
-            return [*_measured("generated day, 50 symbols", _generated(folder))]
+            file = _generated(folder)
+            return [_measured("generated day, 50 symbols", file), _split(file), _command(file)]
         few, many = _day(folder, SYMBOLS), _day(folder, None)
         rows = [
-            *_measured(f"{DAY}, {SYMBOLS} shares", few),
-            *_measured(f"{DAY}, every symbol of the file", many)[:1],
+            _measured(f"{DAY}, {SYMBOLS} shares", few),
+            _split(few),
+            _command(few),
+            _measured(f"{DAY}, every symbol of the file", many),
         ]
         if TICKS.exists():
-            rows += _measured("ticks of 2021-04-13", TICKS)[:1]
+            rows.append(_measured("ticks of 2021-04-13", TICKS))
         return rows
 
 
-def _measured(label: str, file: Path) -> list[Measurement]:
-    """Play the file a few times; return its row, the split of one more run, and the command's own row."""
+def _measured(label: str, file: Path) -> Measurement:
+    """Play the file a few times and return the median."""
     found = sorted((_played(file) for _ in range(REPEATS)), key=lambda one: one["seconds"])
     one = found[REPEATS // 2]
     assert one["candles"] > one["symbols"] * 300, one
@@ -56,16 +59,17 @@ def _measured(label: str, file: Path) -> list[Measurement]:
     times = one["session_minutes"] * 60 / one["seconds"]
     counts = f"{one['symbols']} symbols, {one['ticks']:,} ticks, {one['candles']:,} candles, {one['signals']:,} signals"
     told = f"{one['seconds']:.2f} s; {counts}, {one['orders']:,} orders, {one['fills']:,} fills"
-    details = {key: value for key, value in one.items() if key != "split"} | {
+    details = one | {
         "fastest_seconds": found[0]["seconds"], "slowest_seconds": found[-1]["seconds"]
     }  # fmt: skip
+    return Measurement(f"niftyflow: {label}", times, "times real time", note=told, details=details)
+
+
+def _split(file: Path) -> Measurement:
+    """Play the file once more and return which stage took the processor's time."""
     split = _played(file, "split")["split"]
     parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in split.items() if seconds >= 0.05)
-    return [
-        Measurement(f"niftyflow: {label}", times, "times real time", note=told, details=details),
-        Measurement("processor seconds by stage", sum(split.values()), "s", note=parts, details=split),
-        _command(file, one["session_minutes"]),
-    ]
+    return Measurement("processor seconds by stage", sum(split.values()), "s", note=parts, details=split)
 
 
 def _played(file: Path, *options: str) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def _played(file: Path, *options: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _command(file: Path, session_minutes: float) -> Measurement:
+def _command(file: Path) -> Measurement:
     """Measure `niftyflow replay` as it is typed: the interpreter's start, the table and the report with it."""
     seconds = []
     for _ in range(REPEATS):
@@ -90,7 +94,7 @@ def _command(file: Path, session_minutes: float) -> Measurement:
             seconds.append(time.perf_counter() - began)
     taken = statistics.median(seconds)
     return Measurement(
-        "the whole command, from its start to its end", session_minutes * 60 / taken, "times real time",
+        "the whole command, from its start to its end", SESSION_MINUTES * 60 / taken, "times real time",
         note=f"{taken:.2f} s",
     )  # fmt: skip
 

@@ -111,7 +111,8 @@ class AggregationStage:
             self._count(step.time, cards, batch.offset)
         if step.time <= self._told_until:
             return
-        if any(map(len, cards)):  # a minute of which nothing is known, as all of the night, has no view
+        # A minute of which nothing is known, as all of the night, has no view.
+        if any((batch.time == step.time).any() for batch in cards):
             began = monotonic()
             view = market_view(step.time, cards, self._universe)
             metrics.AGGREGATION.observe(monotonic() - began)

@@ -128,7 +128,7 @@ def scorecard_id(instrument: str, interval: Interval, time: datetime) -> str:
 
 
 class Mover(msgspec.Struct, frozen=True, kw_only=True):
-    """An instrument that stands out; `value` is a percent change, or a ratio of volumes."""
+    """An instrument (`symbol` is its key) that stands out by its percent change, or by its ratio of volumes."""
 
     symbol: str
     change_percent: Number = None

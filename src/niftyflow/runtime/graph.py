@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Reading(NamedTuple):
-    """A topic that a stage reads: as a consumer group (from its commit), or by itself (broadcast, from the latest)."""
+    """A topic that a stage reads: as a consumer group (from its commit), or by itself (broadcast)."""
 
     topic: str
     group: str | None

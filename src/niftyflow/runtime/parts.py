@@ -15,6 +15,7 @@ from niftyflow.kit.clock import Clock, WallClock
 from niftyflow.kit.join import Input, Join, Place
 from niftyflow.kit.joined_reader import JoinedReader, Lanes
 from niftyflow.kit.stage import Shell, Stage
+from niftyflow.model import Interval, Misconfigured
 from niftyflow.processing.stage import CandleStage
 from niftyflow.runtime.settings import AppSettings
 
@@ -97,12 +98,23 @@ class Parts:
         return await self._joined(stage, stage.group, [Input("analysis_updates", MINUTE_MS)])
 
     async def signals(self) -> Part:
-        """Make what turns scorecards and the view into signals."""
+        """Make what turns scorecards and the view into signals.
+
+        Raises:
+            Misconfigured: a rule cannot be, or looks at scorecards that nobody makes.
+        """
         from niftyflow.signals.rules import load_rules  # noqa: PLC0415 - heavy
         from niftyflow.signals.stage import SignalStage  # noqa: PLC0415 - heavy
 
         on = self._on
-        stage = SignalStage(on.bus, on.decisions, on.hot, self._clock, load_rules(self._settings.signals.files))
+        rules = load_rules(self._settings.signals.files)
+        for rule in rules:
+            if rule.interval is not Interval.M1:  # it would wait for ever, and say nothing
+                raise Misconfigured(
+                    f"rule {rule.name} looks at {rule.interval.value} scorecards and analysis makes those of 1m: "
+                    "write interval: 1m"
+                )
+        stage = SignalStage(on.bus, on.decisions, on.hot, self._clock, rules)
         inputs = [Input("analysis_updates", MINUTE_MS), Input("market_view", MINUTE_MS)]
         return await self._joined(stage, stage.group, inputs, broadcast=("market_view",))
 

@@ -51,8 +51,8 @@ class TradingSettings(Settings):
     square_off_minutes_before_close: int = Field(
         default=10, ge=1, le=60, description="When open MIS positions are closed at the market"
     )
-    limits: RiskLimits = RiskLimits()
-    paper: PaperSettings = PaperSettings()
+    limits: RiskLimits = Field(default=RiskLimits(), description="What the account may do")
+    paper: PaperSettings = Field(default=PaperSettings(), description="How its orders fill")
     strategies: list[StrategySettings] = Field(
         default_factory=_three, description="Started on an account's first day; [] for none"
     )

@@ -106,10 +106,10 @@ async def test_a_card_of_yesterday_makes_nobody_a_member_of_today(tmp_path):
     async with desk(tmp_path, KNOWN) as day:
         time = OPENED + DAY_MINUTES * MINUTE
         late, mark = cards({"NSE:A": {}}, OPENED), Watermark(time=time, partition=0, source="analysis", healthy=True)
-        await day.bus.publish("analysis_updates", [late, mark], 0)
+        await day.bus.publish("analysis_updates", [late, cards({"NSE:B": {}}, time), mark], 0)
         await day.aggregate()
         [view] = await day.views()
-    assert (view.cache_hits, view.cache_misses) == (0, 0)
+    assert (view.cache_hits, view.cache_misses) == (1, 0)
 
 
 async def test_an_instrument_that_is_listed_later_is_counted(tmp_path):
@@ -209,3 +209,14 @@ def test_a_universe_that_cannot_be_is_refused(settings):
     """Neither without a name, nor with a member of no exchange, nor a name that says something else than is counted."""
     with pytest.raises(ValidationError):
         AggregationSettings(**settings)
+
+
+async def test_scorecards_told_again_in_a_minute_without_any_make_no_view(tmp_path):
+    """A publication that was done twice is no news: nothing is known of the later minute."""
+    async with desk(tmp_path, KNOWN) as day:
+        await put(day, A_DAY[:1])
+        again = cards(A_DAY[0][1], OPENED + MINUTE)
+        mark = Watermark(time=OPENED + 2 * MINUTE, partition=0, source="analysis", healthy=True)
+        await day.bus.publish("analysis_updates", [again, mark], 0)
+        await day.aggregate()
+        assert [view.timestamp for view in await day.views()] == [moment(OPENED + MINUTE)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 
 from niftyflow.analysis.display import RESULTS, RESULTS_KEPT
-from niftyflow.model import Unavailable
+from niftyflow.model import Refused, Unavailable
 from niftyflow.storage.memory_hot import MemoryHotStore
 from support.analysis_floors import Floor, cards_of, floor, tape, walk
 
@@ -59,3 +60,27 @@ async def test_a_hot_store_that_is_away_holds_nothing_up(ground, capsys):
     assert hot.calls > 3
     said = capsys.readouterr()
     assert (said.out + said.err).count("hot_store_away") == 1
+
+
+class HangingHotStore(MemoryHotStore):
+    """A hot store that never answers."""
+
+    async def set_many(self, values, ttl_seconds=None) -> None:  # noqa: ARG002 - the port's
+        """Wait for ever."""
+        await asyncio.Event().wait()
+
+
+class FullHotStore(MemoryHotStore):
+    """A hot store that takes nothing more."""
+
+    async def set_many(self, values, ttl_seconds=None) -> None:  # noqa: ARG002 - the port's
+        """Refuse."""
+        raise Refused("it is full")
+
+
+@pytest.mark.parametrize("hot", [HangingHotStore(), FullHotStore()])
+async def test_a_hot_store_that_hangs_or_refuses_holds_nothing_up(ground, hot):
+    """A screen that looks old is no reason to decide late."""
+    await ground.put(*tape(walk(ALPHA, 3)))
+    await asyncio.wait_for(ground.analyze(hot=hot), 60)
+    assert len(cards_of(await ground.told())) == 3

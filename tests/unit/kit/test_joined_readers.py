@@ -99,9 +99,7 @@ async def steps(reader: JoinedReader, count: int) -> list[object]:
 
 async def test_a_step_with_a_record_that_cannot_be_read_is_unhealthy():
     """Some of its time is not known; the step after it is as good as any."""
-    reader, _ = await reading(
-        [lines("a"), unreadable(TICKS, 1, 5), mark(1000), mark(2000)], [mark(1000), mark(2000)]
-    )
+    reader, _ = await reading([lines("a"), unreadable(TICKS, 1, 5), mark(1000), mark(2000)], [mark(1000), mark(2000)])
     assert [(step.time, step.is_healthy) for step in await steps(reader, 2)] == [(1000, False), (2000, True)]
 
 

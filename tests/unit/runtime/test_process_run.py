@@ -10,6 +10,7 @@ from niftyflow.brokers.port import FeedClock, FeedEnd, FeedEvent, FeedUp
 from niftyflow.kit.clock import VirtualClock
 from niftyflow.kit.health import State
 from niftyflow.model import Interval, LeaseHeld, Misconfigured, Unavailable
+from niftyflow.runtime.graph import GRAPH
 from niftyflow.runtime.settings import AppSettings
 from niftyflow.runtime.wiring import Does, Process, engines
 from niftyflow.runtime.workspace import Workspace
@@ -47,9 +48,9 @@ async def test_it_ends_when_the_feed_has_ended_and_everything_is_worked_off(tmp_
                 ScriptedFeed(a_minute(), [FeedEnd(DAY + 70_000)]), [INFY], VirtualClock()
             )
         assert await count(on) == 2
-        assert {(each.worker, each.state) for each in on.health.report()} == {
-            ("ingestion", State.STOPPED), ("processing", State.STOPPED)
-        }  # fmt: skip
+        report = on.health.report()
+        assert {each.worker for each in report} == {"ingestion", "commands"} | {node.name for node in GRAPH}
+        assert {each.state for each in report} == {State.STOPPED}
 
 
 async def test_a_stop_ends_it_and_the_rest_is_read_next_time(tmp_path):
@@ -104,9 +105,7 @@ async def test_two_processes_do_not_share_a_workspace(tmp_path):
             for does in (Does.ALL, Does.NOTHING):
                 feed = ScriptedFeed(a_minute())
                 with pytest.raises((LeaseHeld, ExceptionGroup)) as refused:
-                    await Process(workspace, AppSettings(), other).run(
-                        feed, [INFY], VirtualClock(), does=does
-                    )
+                    await Process(workspace, AppSettings(), other).run(feed, [INFY], VirtualClock(), does=does)
                 assert isinstance(refused.value, LeaseHeld) or refused.group_contains(LeaseHeld)
                 assert feed.readings == 0
             first.stop()

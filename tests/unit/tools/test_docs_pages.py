@@ -10,7 +10,21 @@ import msgspec
 import pytest
 from typer.main import get_command
 
-from niftyflow.model import Candle, DeadLetter, Tick, Watermark
+from niftyflow.model import (
+    Candle,
+    Command,
+    CommandResult,
+    DeadLetter,
+    FillEvent,
+    MarketView,
+    OrderEvent,
+    PositionEvent,
+    Prediction,
+    Scorecard,
+    Signal,
+    Tick,
+    Watermark,
+)
 from tools.docs import commands
 
 ROOT = Path(__file__).parents[3]
@@ -37,9 +51,13 @@ def test_python_on_a_page_runs(page: Path) -> None:
 def test_the_messages_of_the_contracts_are_real_ones() -> None:
     """Each example is read by its own record, and written back letter for letter."""
     found = blocks(ROOT / "docs" / "reference" / "contracts.md", "json")
-    assert len(found) == 4
-    for text, kind in zip(found, (Tick, Watermark, Candle, DeadLetter), strict=True):
-        assert msgspec.json.encode(msgspec.json.decode(text, type=kind)).decode() == text.strip()
+    lines = [line for text in found for line in text.splitlines()]
+    kinds = (
+        Tick, Watermark, Candle, Scorecard, Prediction, MarketView, Signal, Command, CommandResult, OrderEvent,
+        FillEvent, PositionEvent, DeadLetter,
+    )  # fmt: skip
+    for line, kind in zip(lines, kinds, strict=True):
+        assert msgspec.json.encode(msgspec.json.decode(line, type=kind)).decode() == line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
