@@ -36,7 +36,8 @@ async def digest(folder: Path) -> dict[str, tuple[int, str]]:
             while batches := await reader.poll(timeout_seconds=0):
                 for batch in batches:
                     body = batch.body
-                    records = body.to_records() if isinstance(body, Columns) else [body]
+                    plain = list(body) if isinstance(body, tuple) else [body]
+                    records = body.to_records() if isinstance(body, Columns) else plain
                     count += len(records)
                     for record in records:
                         digest_.update(msgspec.json.encode(record) + b"\n")

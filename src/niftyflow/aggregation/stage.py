@@ -6,8 +6,7 @@ shown in the hot store may vanish: it never holds the log up.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 import msgspec
@@ -20,15 +19,14 @@ from niftyflow.kit import metrics
 from niftyflow.kit.clock import Clock, monotonic
 from niftyflow.kit.join import Step
 from niftyflow.kit.log import get_logger
-from niftyflow.kit.stage import Batch, Work
+from niftyflow.kit.showing import Showing
+from niftyflow.kit.stage import Batch, Work, effect
 from niftyflow.market import day_start, ist_day
 from niftyflow.model import (
     Interval,
     Kind,
     MarketView,
     Mover,
-    Refused,
-    Retryable,
     ScorecardBatch,
     Watermark,
     milliseconds,
@@ -38,7 +36,6 @@ from niftyflow.storage.ports import HotStore, MarketStore
 log = get_logger(__name__)
 
 MOVERS_SECONDS = 120.0
-SHOWING_SECONDS = 1.0
 TIER = "scorecards"
 MOOD = ("timestamp", "universe", "sentiment", "sentiment_score", "breadth")
 
@@ -64,6 +61,7 @@ class AggregationStage:
         self._hot = hot
         self._clock = clock
         self._settings = settings
+        self._showing = Showing(self.name)
         self._equities: set[str] = set()
         self._asked: set[str] = set()
         self._begin()
@@ -125,7 +123,10 @@ class AggregationStage:
         """Show the newest view; then publish all of them, each with its watermark; then let the position follow."""
         work = Work(commit=self._hold)
         if self._told:
-            work.effects.append(_effect(self._show, self._told[-1]))
+            newest = self._told[-1]
+            work.effects.append(effect(self._showing.show, lambda: self._show(newest)))
+            late = self._clock.now() - milliseconds(newest.timestamp)
+            metrics.STAGE_LATENCY.labels(self.name).observe(max(0, late) / 1000)
         if self._bodies:
             work.publications.append((self.output, self._bodies, partition))
             metrics.CACHE_HITS.labels(TIER).inc(sum(view.cache_hits for view in self._told))
@@ -144,16 +145,10 @@ class AggregationStage:
             self._universe = Universe(self._settings.universe, self._seen & self._equities)
 
     async def _show(self, view: MarketView) -> None:
-        """Put the movers and the mood where screens look; when that fails, they look old and nothing else happens."""
-        at = milliseconds(view.timestamp)
-        try:
-            async with asyncio.timeout(SHOWING_SECONDS):
-                await self._rank("market:gainers", view.gainers)
-                await self._rank("market:losers", view.losers)
-                await self._hot.publish("market:sentiment", msgspec.json.encode(_mood(view)))
-        except (Retryable, Refused, TimeoutError) as error:
-            log.warning("view_not_shown", stage=self.name, time=at, reason=str(error) or type(error).__name__)
-        metrics.STAGE_LATENCY.labels(self.name).observe(max(0, self._clock.now() - at) / 1000)
+        """Put the movers and the mood where screens look."""
+        await self._rank("market:gainers", view.gainers)
+        await self._rank("market:losers", view.losers)
+        await self._hot.publish("market:sentiment", msgspec.json.encode(_mood(view)))
 
     async def _rank(self, key: str, movers: Sequence[Mover]) -> None:
         await self._hot.delete(key)
@@ -178,10 +173,3 @@ def _keys(cards: Sequence[ScorecardBatch], since: int) -> set[str]:
 
 def _mood(view: MarketView) -> dict[str, object]:
     return {field: getattr(view, field) for field in MOOD}
-
-
-def _effect(function: Callable[[MarketView], Awaitable[None]], view: MarketView) -> Callable[[], Awaitable[None]]:
-    async def effect() -> None:
-        await function(view)
-
-    return effect

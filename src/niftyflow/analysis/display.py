@@ -1,25 +1,17 @@
-"""The last indicators and scorecards where screens look: the hot store, all of which may vanish.
-
-A hot store that is away or hangs never holds analysis up: that is said once in the log, and what it missed stays
-missing.
-"""
+"""The last indicators and scorecards where screens look: the hot store, all of which may vanish."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from niftyflow.kit.log import get_logger
-from niftyflow.model import Refused, Retryable, ScorecardBatch
+from niftyflow.kit.showing import Showing
+from niftyflow.model import ScorecardBatch
 from niftyflow.storage.ports import HotStore
 
-log = get_logger(__name__)
-
 INDICATOR_SECONDS: Final = 90.0
-SHOWING_SECONDS: Final = 1.0
 RESULTS: Final = "analysis:results"
 RESULTS_KEPT: Final = 1000
 _SHOWN: Final = (
@@ -33,21 +25,16 @@ class Display:
 
     def __init__(self, hot: HotStore) -> None:
         self._hot = hot
-        self._is_away = False
+        self._showing = Showing("analysis")
 
     async def show(self, minutes: Sequence[ScorecardBatch]) -> None:
         """Show each symbol's last indicators (JSON, unknown numbers null) and the newest scorecards."""
-        try:
-            async with asyncio.timeout(SHOWING_SECONDS):
-                await self._hot.set_many(_last_indicators(minutes), INDICATOR_SECONDS)
-                for card in _newest(minutes):
-                    await self._hot.add_to_stream(RESULTS, {"scorecard": card}, RESULTS_KEPT)
-        except (Retryable, Refused, TimeoutError) as error:
-            if not self._is_away:
-                log.warning("hot_store_away", stage="analysis", reason=str(error) or type(error).__name__)
-            self._is_away = True
-        else:
-            self._is_away = False
+        await self._showing.show(lambda: self._put(minutes))
+
+    async def _put(self, minutes: Sequence[ScorecardBatch]) -> None:
+        await self._hot.set_many(_last_indicators(minutes), INDICATOR_SECONDS)
+        for card in _newest(minutes):
+            await self._hot.add_to_stream(RESULTS, {"scorecard": card}, RESULTS_KEPT)
 
 
 def indicators_key(key: str) -> str:

@@ -21,7 +21,8 @@ from niftyflow.kit.health import Worker
 from niftyflow.kit.log import get_logger
 from niftyflow.kit.retry import until_it_works
 from niftyflow.kit.settings import Settings
-from niftyflow.model import Instrument, TickBatch, Unavailable, Watermark
+from niftyflow.kit.showing import Showing
+from niftyflow.model import Instrument, TickBatch, Watermark
 from niftyflow.storage.ports import HotStore, Lease, Leases
 
 log = get_logger(__name__)
@@ -86,6 +87,7 @@ class Ingestion:
         self._partitions = partitions
         self._prepare = prepare or _nothing
         self._stopping = asyncio.Event()
+        self._showing = Showing("ingestion")
         self.ended = asyncio.Event()
 
     def stop(self) -> None:
@@ -161,12 +163,8 @@ class Ingestion:
                 metrics.TICKS.labels(intake.source, outcome).inc(count)
 
     async def _show(self, latest: dict[str, bytes]) -> None:
-        if not latest:
-            return
-        try:
-            await self._hot.set_many(latest, LATEST_TICK_SECONDS)
-        except Unavailable as error:
-            log.warning("latest_ticks_not_shown", reason=str(error))
+        if latest:
+            await self._showing.show(lambda: self._hot.set_many(latest, LATEST_TICK_SECONDS))
 
     def _say(self, intake: Intake) -> None:
         if isinstance(self._clock, WallClock) and self._clock.steps:

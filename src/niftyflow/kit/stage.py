@@ -94,6 +94,15 @@ class Work:
     commit: int | None = None
 
 
+def effect(function: Callable[..., Awaitable[object]], *arguments: object) -> Callable[[], Awaitable[None]]:
+    """Return the effect of calling a function with arguments, to be awaited when its turn comes."""
+
+    async def call() -> None:
+        await function(*arguments)
+
+    return call
+
+
 class Stage(Protocol):
     """A layer's core as the shell drives it. `take` and `work` neither wait nor do I/O."""
 

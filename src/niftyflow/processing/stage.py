@@ -6,7 +6,6 @@ The rules are in `fold.py`, the running in `kit/stage.py`; here is only what con
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -17,7 +16,8 @@ from niftyflow.bus.port import Body, Bus
 from niftyflow.kernels import candles as kernel
 from niftyflow.kit import metrics
 from niftyflow.kit.clock import Clock, monotonic
-from niftyflow.kit.stage import Batch, Work, letter_of
+from niftyflow.kit.showing import Showing
+from niftyflow.kit.stage import Batch, Work, effect, letter_of
 from niftyflow.market import ist_day
 from niftyflow.model import CandleBatch, DeadLetter, FeedGap, NameTable, Provenance, TickBatch, Watermark
 from niftyflow.processing.fold import CandleFold, base_span, outcome_names
@@ -58,6 +58,7 @@ class CandleStage:
         self._market = market
         self._hot = hot
         self._clock = clock
+        self._showing = Showing(self.name)
         self._partitions: dict[int, Partition] = {}
         self._sessions = MarketSessions()
         self._missing: set[str] = set()
@@ -102,16 +103,16 @@ class CandleStage:
         state = self._partitions[partition]
         work = Work(commit=state.fold.hold() if state.fold.started else None)
         if state.candles:
-            work.effects.append(_effect(self._store_candles, CandleBatch.concat(state.candles)))
+            work.effects.append(effect(self._store_candles, CandleBatch.concat(state.candles)))
         if state.bases:
-            work.effects.append(_effect(self._market.save_bases, CandleBatch.concat(state.bases)))
+            work.effects.append(effect(self._market.save_bases, CandleBatch.concat(state.bases)))
         if state.gaps:
-            work.effects.append(_effect(self._market.add_gaps, state.gaps))
+            work.effects.append(effect(self._market.add_gaps, state.gaps))
         if state.repairs:
-            work.effects.append(_effect(self._market.request_repairs, state.repairs))
+            work.effects.append(effect(self._market.request_repairs, state.repairs))
         if state.bodies:
             work.publications.append((self.output, state.bodies, partition))
-            work.effects.append(_effect(self._show_current, state.fold))
+            work.effects.append(effect(self._showing.show, lambda: self._show_current(state.fold)))
         work.dead = state.dead
         state.candles, state.bases, state.gaps, state.repairs = [], [], [], []
         state.bodies, state.dead = [], []
@@ -210,10 +211,3 @@ class CandleStage:
 
 def _provenance_of(source: str) -> Provenance:
     return Provenance.SYNTHETIC if source == "synthetic" else Provenance.LIVE
-
-
-def _effect(function: Callable[..., Awaitable[object]], *arguments: object) -> Callable[[], Awaitable[None]]:
-    async def effect() -> None:
-        await function(*arguments)
-
-    return effect

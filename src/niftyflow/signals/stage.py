@@ -6,9 +6,8 @@ read: the rules' memory is a fold over the day, so the position is held at the d
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -17,12 +16,11 @@ from niftyflow.kit import metrics
 from niftyflow.kit.clock import Clock
 from niftyflow.kit.join import Step
 from niftyflow.kit.log import get_logger
-from niftyflow.kit.stage import Batch, Work
+from niftyflow.kit.showing import Showing
+from niftyflow.kit.stage import Batch, Work, effect
 from niftyflow.model import (
     MarketView,
     Misconfigured,
-    Refused,
-    Retryable,
     ScorecardBatch,
     Signal,
     Watermark,
@@ -36,7 +34,6 @@ from niftyflow.storage.ports import HotStore
 log = get_logger(__name__)
 
 ALERTS = "signal:alerts"
-ALERT_SECONDS = 1.0
 
 
 class SignalStage:
@@ -54,6 +51,7 @@ class SignalStage:
         self._hot = hot
         self._clock = clock
         self._rules = tuple(rules)
+        self._showing = Showing(self.name)
         self._begin()
 
     def _begin(self) -> None:
@@ -120,8 +118,11 @@ class SignalStage:
         """Store signals, announce them, then publish them with their watermarks; commit up to the day's first step."""
         work = Work(commit=min(self._first_steps.values(), default=None))
         if self._told:
-            work.effects.append(_effect(self._save, self._told))
-            work.effects.append(_effect(self._announce, self._told))
+            work.effects.append(effect(self._save, self._told))
+            told = self._told
+            work.effects.append(effect(self._showing.show, lambda: self._announce(told)))
+            late = self._clock.now() - milliseconds(told[-1].timestamp)
+            metrics.STAGE_LATENCY.labels(self.name).observe(max(0, late) / 1000)
         work.publications = [(self.output, bodies, target) for target, bodies in sorted(self._bodies.items())]
         for signal in self._told:
             metrics.SIGNALS.labels(signal.strategy, signal.action.value).inc()
@@ -157,21 +158,6 @@ class SignalStage:
         await self._decisions.save_signals(signals)
 
     async def _announce(self, signals: Sequence[Signal]) -> None:
-        """Tell who listens now; when that fails they miss it, and nothing else happens."""
-        try:
-            async with asyncio.timeout(ALERT_SECONDS):
-                for signal in signals:
-                    await self._hot.publish(ALERTS, msgspec.json.encode(signal))
-        except (Retryable, Refused, TimeoutError) as error:
-            log.warning("signals_not_announced", count=len(signals), reason=str(error) or type(error).__name__)
-        late = self._clock.now() - milliseconds(signals[-1].timestamp)
-        metrics.STAGE_LATENCY.labels(self.name).observe(max(0, late) / 1000)
-
-
-def _effect(
-    function: Callable[[Sequence[Signal]], Awaitable[None]], signals: Sequence[Signal]
-) -> Callable[[], Awaitable[None]]:
-    async def effect() -> None:
-        await function(signals)
-
-    return effect
+        """Tell who listens now."""
+        for signal in signals:
+            await self._hot.publish(ALERTS, msgspec.json.encode(signal))

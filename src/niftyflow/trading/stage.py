@@ -21,6 +21,7 @@ from niftyflow.kit.health import Worker
 from niftyflow.kit.join import Input, Step
 from niftyflow.kit.log import get_logger
 from niftyflow.kit.retry import until_it_works
+from niftyflow.kit.showing import Showing
 from niftyflow.kit.stage import Batch, Work
 from niftyflow.market import ist_day
 from niftyflow.model import (
@@ -76,6 +77,7 @@ class TradingDesk:
         self._hot = hot
         self._worker = worker
         self._stopping = asyncio.Event()
+        self._showing = Showing("trading")
         self._settings = settings
         self._fence = 0
         self._sequence = 0
@@ -209,12 +211,8 @@ class TradingDesk:
         if now < self._due:
             return
         self._due = now + 1.0
-        try:
-            await self._hot.set_hashes(
-                {f"portfolio:{self._settings.account}": account.portfolio.shown()}, PORTFOLIO_SECONDS
-            )
-        except Unavailable as error:
-            log.warning("portfolio_not_shown", reason=str(error))
+        shown = {f"portfolio:{self._settings.account}": account.portfolio.shown()}
+        await self._showing.show(lambda: self._hot.set_hashes(shown, PORTFOLIO_SECONDS))
 
     # -- commands --------------------------------------------------------------------------------------------------
 

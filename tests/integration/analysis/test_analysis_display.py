@@ -59,7 +59,7 @@ async def test_a_hot_store_that_is_away_holds_nothing_up(ground, capsys):
     assert len(cards_of(await ground.told())) == 12
     assert hot.calls > 3
     said = capsys.readouterr()
-    assert (said.out + said.err).count("hot_store_away") == 1
+    assert (said.out + said.err).count("not_shown") == 1
 
 
 class HangingHotStore(MemoryHotStore):

@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 
 from niftyflow.bus.port import Body
-from niftyflow.kit import metrics
+from niftyflow.kit import metrics, showing
 from niftyflow.kit.clock import VirtualClock
 from niftyflow.kit.join import Segment, Step
 from niftyflow.kit.joined_reader import StepBatch
 from niftyflow.model import Misconfigured, Sentiment, Side, Signal, Watermark, milliseconds
-from niftyflow.signals import stage as stage_module
 from niftyflow.signals.engine import RuleEngine
 from niftyflow.signals.rules import Rule
 from niftyflow.signals.stage import ALERTS, SignalStage
@@ -158,7 +157,7 @@ async def test_a_hot_store_that_does_not_answer_holds_nothing_up(
     tmp_path: Path, hot: type[MemoryHotStore], monkeypatch: pytest.MonkeyPatch
 ):
     """Those who listen miss it; the log does not."""
-    monkeypatch.setattr(stage_module, "ALERT_SECONDS", 0.01)
+    monkeypatch.setattr(showing, "LONGEST_SECONDS", 0.01)
     async with desk(tmp_path, *RULES, hot=hot()) as on:
         await tape(on)
         await on.run()

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from niftyflow.model import Misconfigured
+from niftyflow.runtime.graph import GRAPH
 from niftyflow.runtime.status import GroupStatus, TopicStatus, look_at, spelled
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.leases import FileLeases
@@ -56,7 +57,7 @@ async def test_a_session_is_told_with_its_gaps_and_incomplete_minutes(tmp_path):
     assert [(gap.since - DAY, gap.until - DAY) for gap in found.gaps_of_day] == [(MINUTE + 20_000, MINUTE + 40_000)]
     assert found.topics[0] == TopicStatus("raw-ticks", 13, 1)
     assert found.topics[1].topic == "market_candles"
-    (group,) = found.groups
+    group = found.groups[0]
     assert (group.group, group.topic) == ("candle-processors", "raw-ticks")
     assert 0 < group.behind < 13
 
@@ -65,9 +66,12 @@ async def test_a_group_that_never_read_is_behind_by_everything(tmp_path):
     """And one that has read nothing of an empty log by nothing."""
     workspace = Workspace(tmp_path)
     async with floor(tmp_path, [INFY]) as ground:
-        assert (await look_at(workspace)).groups == [GroupStatus("candle-processors", "raw-ticks", 0)]
+        assert (await look_at(workspace)).groups[0] == GroupStatus("candle-processors", "raw-ticks", 0)
         await ground.put(mark(0), mark(1000))
-    assert (await look_at(workspace)).groups == [GroupStatus("candle-processors", "raw-ticks", 2)]
+    told = (await look_at(workspace)).groups
+    assert told[0] == GroupStatus("candle-processors", "raw-ticks", 2)
+    groups = {(reading.group, reading.topic) for node in GRAPH for reading in node.reads if reading.group}
+    assert {(each.group, each.topic) for each in told} == groups
 
 
 async def test_a_running_workspace_names_who_runs(tmp_path):
