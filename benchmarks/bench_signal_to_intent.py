@@ -169,7 +169,16 @@ async def _trading(folder: Path) -> AsyncIterator[tuple[Engines, WatchedBook, li
 
 
 async def _market(on: Engines, trading: Part, at: int) -> None:
-    """Publish the ticks and the watermarks up to a moment, and wait until the desk has read them."""
+    """Publish ticks and watermarks up to a moment: what was ordered before fills half a minute earlier and is booked.
+
+    Of the moment itself only prices wait in the desk's hands, for the signal.
+    """
+    half = at - MINUTE_MS // 2
+    await on.bus.publish("raw-ticks", [_ticks(half), _mark(half)])
+    await on.bus.publish("market_candles", [_mark(half)])
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not trading.has_done(await trading.end()):  # noqa: ASYNC110 - it works, it signals nothing
+            await asyncio.sleep(0.001)
     await on.bus.publish("raw-ticks", [_ticks(at), _mark(at)])
     await on.bus.publish("market_candles", [_mark(at)])
     ends = {(topic, 0): (await on.bus.end(topic))[0] for topic in ("raw-ticks", "market_candles")}

@@ -200,7 +200,7 @@ class Play:
         self.positions |= {(row.strategy, row.exchange, row.symbol, row.product): row for row in changes.positions}
         self.strategies |= {each.name: each for each in changes.strategies}
         assert changes.account is not None
-        self.state = changes.account
+        self.state = msgspec.json.decode(changes.account)
 
     # -- what it does ----------------------------------------------------------------------------------------------
 

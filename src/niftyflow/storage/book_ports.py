@@ -125,8 +125,8 @@ class Changes(msgspec.Struct, kw_only=True):
     inputs: list[TradingInput] = []
     results: list[CommandResult] = []
     progress: dict[tuple[str, int], int] = {}
-    account: dict[str, Any] | None = None
-    """The account's own state (kill switch, day's counters): JSON-able, replaced whole."""
+    account: dict[str, Any] | msgspec.Raw | None = None
+    """The account's own state (kill switch, day's counters), as JSON or what JSON can hold; replaced whole."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,9 +43,9 @@ DECIDED = (
 _OPEN = [state.value for state in OrderState if not state.is_final]
 
 
-def state_text(state: Mapping[str, Any]) -> str:
+def state_text(state: Mapping[str, Any] | msgspec.Raw) -> str:
     """Return an account's own state as its column holds it."""
-    return json_text(state)
+    return bytes(state).decode() if isinstance(state, msgspec.Raw) else json_text(state)
 
 
 def progress_rows(account: str, progress: Progress) -> list[dict[str, Any]]:

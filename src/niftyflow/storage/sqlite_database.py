@@ -65,6 +65,7 @@ class SqliteDatabase:
         self._under_way: set[asyncio.Task[Any]] = set()
         self._writer: AsyncEngine | None = None
         self._direct: tuple[Engine, ThreadPoolExecutor] | None = None
+        self._held: Connection | None = None
         self._reader: AsyncEngine | None = None
 
     async def open(self) -> None:
@@ -102,7 +103,7 @@ class SqliteDatabase:
             await asyncio.wait(self._under_way)
         if direct is not None:
             engine, thread = direct
-            await asyncio.get_running_loop().run_in_executor(thread, engine.dispose)
+            await asyncio.get_running_loop().run_in_executor(thread, self._let_go, engine)
             thread.shutdown()
         await _dispose(reader, writer)
 
@@ -172,8 +173,16 @@ class SqliteDatabase:
         engine, thread = direct
 
         def transact() -> T:
-            with engine.begin() as connection:
-                return work(connection)
+            connection = self._held if self._held is not None else engine.connect()
+            self._held = None  # unless all goes well: then the next one need not ask the pool for it
+            try:
+                with connection.begin():
+                    result = work(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._held = connection
+            return result
 
         try:
             async with self._writing:
@@ -183,6 +192,12 @@ class SqliteDatabase:
 
     def _url(self, driver: str, mode: str) -> URL:
         return URL.create(driver, database=self.path.as_uri(), query={"mode": mode, "uri": "true"})
+
+    def _let_go(self, engine: Engine) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
+        engine.dispose()
 
     def _direct_engine(self) -> Engine:
         engine = create_engine(

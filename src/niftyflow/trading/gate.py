@@ -6,6 +6,7 @@ It looks things up in the portfolio and the calendar; what is not known it says 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 
 from niftyflow.market import CalendarUnknown, ChargesUnknown, Phase, ist_day, phase, session
@@ -41,10 +42,11 @@ class Gate:
         self._portfolio = portfolio
         self._limits = limits
         self._today: dict[InstrumentKey, Today | None] = {}
+        self._known: dict[tuple[InstrumentKey, Product, Side, date], Check] = {}
 
     def begin_day(self) -> None:
-        """Forget yesterday's sessions."""
-        self._today = {}
+        """Forget yesterday's sessions and charges."""
+        self._today, self._known = {}, {}
 
     def judge(self, request: OrderRequest, client_order_id: str, now: int, *, is_change: bool = False) -> Verdict:
         """Return the verdict on an order, every check with what it measured; a change repeats no intent."""
@@ -130,9 +132,14 @@ class Gate:
 
     def _charges(self, request: OrderRequest, now: int) -> Check:
         """Ask whether the order's charges can be reckoned: what cannot be accounted for is not sent."""
-        quantity, price = max(request.quantity, 1), Decimal(100)
+        kind = (request.instrument, request.product, request.side, ist_day(now))
+        if kind not in self._known:
+            self._known[kind] = self._ask_charges(request, now)
+        return self._known[kind]
+
+    def _ask_charges(self, request: OrderRequest, now: int) -> Check:
         try:
-            self._portfolio.charges(request.instrument, request.product, request.side, quantity, price, now)
+            self._portfolio.charges(request.instrument, request.product, request.side, 1, Decimal(100), now)
         except (ChargesUnknown, InvalidValue, Misconfigured, KeyError) as error:
             return Check(name="charges", is_passed=False, value=str(error), limit="known for the day")
         return Check(name="charges", is_passed=True, value="known", limit="known for the day")

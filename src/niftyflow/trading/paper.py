@@ -8,7 +8,9 @@ whole or not at all, and orders never take from one another. It never applies an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +34,8 @@ from niftyflow.trading.requests import VenueFill, VenueUpdate
 
 E4 = 10_000
 BPS_PER_UNIT = 10_000
+HALF_E4 = 0.000_1
+"""More than rounding a price to 1/10,000 rupee moves it."""
 _WORKING = frozenset({OrderState.ACCEPTED, OrderState.OPEN, OrderState.PART_FILLED})
 _STOPS = frozenset({OrderType.SL, OrderType.SL_M})
 _LIMITED = frozenset({OrderType.LIMIT, OrderType.SL})
@@ -93,12 +97,13 @@ def fills(
     working = [(place, order) for place, order in enumerate(orders) if order.state in _WORKING]
     if not working or not len(ticks):
         return []
-    names = _names_in(ticks, {order.instrument for _, order in working})
+    keyed = [(place, order, order.instrument) for place, order in working]
+    names = _names_in(ticks, {key for _, _, key in keyed})
+    reaches = _reaches(ticks, names)
     books: dict[InstrumentKey, _Book] = {}
     found: list[tuple[int, int, VenueUpdate]] = []
-    for place, order in working:
-        key = order.instrument
-        if key not in names:
+    for place, order, key in keyed:
+        if key not in reaches or not reaches[key].concerns(order, settings.latency_ms):
             continue
         if key not in books:
             if key not in tick_sizes:
@@ -106,6 +111,54 @@ def fills(
             books[key] = _Book.of(ticks, names[key], to_e4(tick_sizes[key]))
         found += [(int(row), place, update) for row, update in _meet(order, books[key], settings)]
     return [update for _, _, update in sorted(found, key=lambda one: one[:2])]
+
+
+@dataclass(slots=True)
+class _Reach:
+    """How far an instrument's ticks of a batch went: enough to say that they concern an order in no way."""
+
+    received: int
+    low: float
+    high: float
+    ask: float
+    bid: float
+
+    def concerns(self, order: Order, latency_ms: int) -> bool:
+        """Whether some tick may change the order; true when in doubt."""
+        if self.received < order.decided_at + latency_ms:
+            return False
+        if order.validity is Validity.IOC or order.order_type is OrderType.MARKET:
+            return True
+        if order.order_type in _STOPS and not order.is_triggered:
+            level = _rupees(order.trigger)
+            return level is not None and (self.high >= level if order.side is Side.BUY else self.low <= level)
+        level = _rupees(order.price)
+        return level is None or (self.ask <= level if order.side is Side.BUY else self.bid >= level)
+
+
+def _reaches(ticks: TickBatch, names: Mapping[InstrumentKey, Sequence[int]]) -> dict[InstrumentKey, _Reach]:
+    """Return how far each instrument went; widened by what rounding to 1/10,000 rupee may move."""
+    keys = {index: key for key, indexes in names.items() for index in indexes}
+    found: dict[InstrumentKey, _Reach] = {}
+    columns = (ticks.name, ticks.received, ticks.ltp, ticks.bid, ticks.ask)
+    for index, received, ltp, bid, ask in zip(*(column.tolist() for column in columns), strict=True):
+        key = keys.get(index)
+        if key is None:
+            continue
+        to_sell, to_buy = (bid if bid > 0 else ltp) + HALF_E4, (ask if ask > 0 else ltp) - HALF_E4
+        reach = found.get(key)
+        if reach is None:
+            found[key] = _Reach(received, ltp - HALF_E4, ltp + HALF_E4, to_buy, to_sell)
+        else:
+            reach.received = max(reach.received, received)
+            reach.low, reach.high = min(reach.low, ltp - HALF_E4), max(reach.high, ltp + HALF_E4)
+            reach.ask, reach.bid = min(reach.ask, to_buy), max(reach.bid, to_sell)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _rupees(level: Decimal | None) -> float | None:
+    return None if level is None else float(level)
 
 
 class _Book(NamedTuple):

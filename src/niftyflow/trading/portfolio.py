@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -101,7 +100,7 @@ class AccountState(msgspec.Struct, kw_only=True):
     """Only exits pass until `exits` is worked off, then the kill switch is on."""
     numbers: dict[str, int] = {}
     """How many orders each cause of the step in hand led to."""
-    outbox: list[dict[str, Any]] = []
+    outbox: list[AccountRecord] = []
     """What the last commit had to publish; told again after a restart, which may have come between the two."""
 
 
@@ -351,9 +350,9 @@ class Portfolio:
         changes.orders = list(self._changed_orders.values())
         changes.positions = [self._row(key, at) for key, at in self._changed_positions.items()]
         self.state.order_times = list(self._times)
-        self.state.outbox = [msgspec.to_builtins(event) for event in self._told]
+        self.state.outbox = list(self._told)
         self.state.marks = {key: self.marks[key] for key in sorted(self._kept()) if key in self.marks}
-        changes.account = msgspec.to_builtins(self.state)
+        changes.account = msgspec.Raw(msgspec.json.encode(self.state))
         self.told, self._told = self._told, []
         self._changed_orders, self._changed_positions = {}, {}
         return changes

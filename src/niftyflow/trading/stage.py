@@ -25,7 +25,6 @@ from niftyflow.kit.showing import Showing
 from niftyflow.kit.stage import Batch, Work
 from niftyflow.market import ist_day
 from niftyflow.model import (
-    AccountRecord,
     CandleBatch,
     Command,
     CommandResult,
@@ -112,7 +111,7 @@ class TradingDesk:
         outbox = account.portfolio.state.outbox
         async with self._whole():
             if outbox:  # the end may have come between the commit and its publication
-                await self._publish([msgspec.convert(each, AccountRecord) for each in outbox])
+                await self._publish(outbox)
             account.actions = account.unsent()
             await self._settle()
 
