@@ -333,7 +333,7 @@ class Runner:
         running.is_changed = True
         try:
             hook(running.context, *arguments)
-        except Exception as error:
+        except Exception as error:  # supervisor: a strategy may do anything; the others go on
             log.exception("strategy_failed", strategy=running.state.name, cause=cause.name)
             self._fail(running, f"{hook.__name__}: {type(error).__name__}: {error}", cause)
 
