@@ -317,8 +317,8 @@ class TradingAccount:
     def _ticks(self, batches: Sequence[TickBatch]) -> None:
         """Note the last prices of the step, then fill orders: what a fill leads to is the same however it was cut."""
         for batch in batches:
-            rows = batch.take(batch.last_of_each())
-            for key, ltp, at in zip(rows.keys(), rows.ltp.tolist(), rows.received.tolist(), strict=True):
+            last = dict(zip(batch.keys(), zip(batch.ltp.tolist(), batch.received.tolist(), strict=True), strict=True))
+            for key, (ltp, at) in last.items():
                 self.portfolio.mark(InstrumentKey(key), ltp, at)
         known = self.portfolio.instruments
         for batch in batches:
