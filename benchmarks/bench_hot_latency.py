@@ -58,7 +58,7 @@ async def _measure(url: str, folder: Path) -> tuple[list[float], int]:
     from niftyflow.kit.log import configure
     from niftyflow.runtime.feeds import instruments_of
     from niftyflow.runtime.settings import load
-    from niftyflow.runtime.wiring import Process, engines
+    from niftyflow.runtime.wiring import Does, Process, engines
     from niftyflow.runtime.workspace import Workspace
     from niftyflow.storage.memory_hot import MemoryHotStore
 
@@ -82,7 +82,7 @@ async def _measure(url: str, folder: Path) -> tuple[list[float], int]:
         clock = WallClock()
         instruments = await instruments_of(settings, clock, Worker("bench"))
         feed = KiteFeed(KiteFeedSettings(root=url, api_key="a", access_token="b"), clock, source="simulator")
-        running = asyncio.create_task(process.run(feed, instruments, clock))
+        running = asyncio.create_task(process.run(feed, instruments, clock, does=Does.PROCESSING))
         while not written and not running.done():  # noqa: ASYNC110 - the first tick comes when it comes
             await asyncio.sleep(0.05)
         await asyncio.sleep(WARM_UP_SECONDS)

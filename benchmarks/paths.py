@@ -107,7 +107,7 @@ async def _socket_to_store(url: str, folder: Path) -> dict[str, float]:
     from niftyflow.model import Interval
     from niftyflow.runtime.feeds import instruments_of, live_feed
     from niftyflow.runtime.settings import load
-    from niftyflow.runtime.wiring import Process, engines
+    from niftyflow.runtime.wiring import Does, Process, engines
     from niftyflow.runtime.workspace import Workspace
 
     settings = load(folder / "none.toml", {"feed.url": url})
@@ -117,7 +117,7 @@ async def _socket_to_store(url: str, folder: Path) -> dict[str, float]:
         feed, clock = live_feed(settings)
         instruments = await instruments_of(settings, clock, on.health.worker("ingestion"))
         began = time.perf_counter()
-        await process.run(feed, instruments, clock)
+        await process.run(feed, instruments, clock, does=Does.PROCESSING)
         seconds = time.perf_counter() - began
         counts = await on.market.count_candles(Interval.M1, 0, 1 << 60)
         records = (await on.bus.end("raw-ticks"))[0]
