@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.measure import Budget, Measurement
 from benchmarks.paths import simulator
 
-BUDGET = Budget("memory of the process, 50 instruments", "MB", 250, higher_is_better=False)
+BUDGET = Budget("memory of the process, decisions included, 50 instruments", "MB", 400, higher_is_better=False)
 SECONDS = 30
 
 
