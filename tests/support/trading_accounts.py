@@ -166,9 +166,9 @@ class Play:
             parts = [[record] for record in records] if each_alone else [records] if records else []
             bodies += [(topic, kind.from_records(part) if kind else tuple(part)) for part in parts]
         step = Step(time, True, tuple(Segment(topic, 0, body) for topic, body in bodies), {})  # noqa: FBT003
-        if self.account.begins_day(step):
+        if self.account.begins_day(self.account.time_after(step)):
             self.account.set_instruments(self.instruments)
-        self.account.take(step)
+        self.account.take(step, self.account.time_after(step))
         if settles:
             self.settle()
 

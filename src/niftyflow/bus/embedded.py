@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, TypeVar
 from weakref import WeakSet
@@ -128,11 +129,10 @@ class EmbeddedBus:
             member = await self._run(lambda: GroupMember(groups, group, topic, topic_log.identity))
         subscription = EmbeddedSubscription(topic_log, member, self._pool, assignment)
         self._subscriptions.add(subscription)
-        try:
+        async with AsyncExitStack() as unless_it_begins:
+            unless_it_begins.push_async_callback(subscription.close)
             await subscription.begin(start)
-        except BaseException:
-            await subscription.close()
-            raise
+            unless_it_begins.pop_all()
         return subscription
 
     async def end(self, topic: str) -> Position:

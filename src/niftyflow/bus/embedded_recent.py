@@ -11,7 +11,7 @@ from itertools import islice
 
 from niftyflow.bus.port import Batch, Body, count_of
 from niftyflow.kit.clock import monotonic
-from niftyflow.model import Columns, Watermark
+from niftyflow.model import Columns, Watermark, rows_of
 
 _RECORD_BYTES = 512  # about what one plain record takes as Python objects
 
@@ -70,8 +70,7 @@ def batch_from(topic: str, first: int, body: Body, position: int) -> Batch:
     skip = position - first
     if skip <= 0 or isinstance(body, Watermark):
         return Batch(topic, 0, first, body)
-    rest = slice(skip, None)
-    return Batch(topic, 0, position, body.take(rest) if isinstance(body, Columns) else body[rest])
+    return Batch(topic, 0, position, rows_of(body, slice(skip, None)))
 
 
 def size_of(body: Body) -> int:

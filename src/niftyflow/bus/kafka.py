@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
@@ -69,11 +70,10 @@ class KafkaBus:
         """
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="kafka")
         self._is_open = True
-        try:
+        async with AsyncExitStack() as unless_it_connects:
+            unless_it_connects.push_async_callback(self.close)
             await self._run(self._cluster.connect)
-        except BaseException:
-            await self.close()
-            raise
+            unless_it_connects.pop_all()
 
     async def close(self) -> None:
         """Close the readers still open, send what was accepted, and disconnect."""
@@ -123,11 +123,10 @@ class KafkaBus:
         self._cluster.topic(topic)
         subscription = KafkaSubscription(self._cluster, topic, group, start, assignment)
         self._subscriptions.add(subscription)
-        try:
+        async with AsyncExitStack() as unless_it_begins:
+            unless_it_begins.push_async_callback(subscription.close)
             await subscription.begin()
-        except BaseException:
-            await subscription.close()
-            raise
+            unless_it_begins.pop_all()
         return subscription
 
     async def end(self, topic: str) -> Position:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from niftyflow.cli.tables import rupees
 from niftyflow.runtime.day_report import DayReport, StrategyReport
 
 PLAIN_WIDTH = 100
@@ -36,7 +35,7 @@ def show(report: DayReport, console: Console | None = None) -> None:
     console.print(table)
     if report.charges:
         parts = ", ".join(f"{part} {amount:,.2f}" for part, amount in report.charges.items())
-        console.print(f"turnover {_rupees(report.total.turnover)}, charges: {parts}", highlight=False, soft_wrap=True)
+        console.print(f"turnover {rupees(report.total.turnover)}, charges: {parts}", highlight=False, soft_wrap=True)
     if report.refusals:
         refusals = ", ".join(f"{check} {count}" for check, count in report.refusals)
         console.print(f"refused by the risk gate: {refusals}", highlight=False, soft_wrap=True)
@@ -44,10 +43,6 @@ def show(report: DayReport, console: Console | None = None) -> None:
 
 def _row(of: StrategyReport) -> tuple[str, ...]:
     return (
-        of.strategy, f"{of.orders:,}", f"{of.refused:,}", f"{of.filled:,}", _rupees(of.realised), _rupees(of.charges),
-        _rupees(of.profit), str(of.open_positions),
+        of.strategy, f"{of.orders:,}", f"{of.refused:,}", f"{of.filled:,}", rupees(of.realised), rupees(of.charges),
+        rupees(of.profit), str(of.open_positions),
     )  # fmt: skip
-
-
-def _rupees(amount: Decimal) -> str:
-    return f"{amount:,.2f}"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from niftyflow.model import Watermark
+from niftyflow.model import Watermark, rows_of
 
 Place = tuple[str, int]
 """(topic, partition)."""
@@ -115,7 +115,7 @@ class Join:
                 lane.time, lane.open, lane.is_healthy = body.time, [], True
             return
         if offset < after:
-            body = _rest(body, after - offset)
+            body = rows_of(body, slice(after - offset, None))
         lane.open.append(body)
         lane.records += len(body)
 
@@ -164,7 +164,3 @@ class Join:
             lane.records -= sum(map(len, stretch.bodies))
             segments += [Segment(topic, partition, body) for body in stretch.bodies]
         return Step(time, is_healthy, tuple(segments), {place: lane.position for place, lane in self._lanes.items()})
-
-
-def _rest(body: Any, first: int) -> Any:
-    return body[first:] if isinstance(body, tuple) else body.take(slice(first, None))

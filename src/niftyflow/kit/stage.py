@@ -19,7 +19,7 @@ from niftyflow.kit.dead_letters import DeadLetters
 from niftyflow.kit.health import Worker
 from niftyflow.kit.log import get_logger
 from niftyflow.kit.retry import until_it_works
-from niftyflow.model import Broken, Columns, DeadLetter, DecodeError, Retryable, Watermark
+from niftyflow.model import Broken, Columns, DeadLetter, DecodeError, Retryable, Watermark, rows_of
 
 log = get_logger(__name__)
 
@@ -327,9 +327,7 @@ class Part:
     @property
     def body(self) -> Any:
         """The records."""
-        rows = slice(self.first, self.stop)
-        body = self.whole.body
-        return body.take(rows) if isinstance(body, Columns) else body[rows]
+        return rows_of(self.whole.body, slice(self.first, self.stop))
 
 
 def letter_of(

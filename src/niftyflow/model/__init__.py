@@ -8,6 +8,7 @@ from niftyflow.model.batches import (
     TickBatch,
     milliseconds,
     moment,
+    rows_of,
 )
 from niftyflow.model.decisions import (
     MarketView,
@@ -147,6 +148,7 @@ __all__ = [
     "milliseconds",
     "moment",
     "parse_instrument",
+    "rows_of",
     "scorecard_id",
     "signal_id",
     "split_key",

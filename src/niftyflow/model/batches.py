@@ -130,6 +130,11 @@ class Columns(ABC):
         return f"{type(self).__name__}({len(self)} rows)"
 
 
+def rows_of(body: Any, rows: slice) -> Any:
+    """Return some of a body's records, as the same kind of body: columns, or a tuple of plain records."""
+    return body.take(rows) if isinstance(body, Columns) else body[rows]
+
+
 class TickBatch(Columns):
     """Ticks as columns; the fields of `Tick`, with (exchange, symbol, token, source) in the name table."""
 

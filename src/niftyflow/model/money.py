@@ -5,11 +5,12 @@ Both forms hold the same amounts, so turning one into the other never rounds. An
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
 from niftyflow.model.errors import InvalidValue
 
 E4_PER_RUPEE = 10_000
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def to_e4(rupees: Decimal) -> int:
@@ -29,5 +30,4 @@ def to_e4(rupees: Decimal) -> int:
 
 def from_e4(amount: int) -> Decimal:
     """Return an amount of 1/10,000 rupee as rupees, always with four decimals."""
-    whole, fraction = divmod(abs(amount), E4_PER_RUPEE)
-    return Decimal(f"{'-' if amount < 0 else ''}{whole}.{fraction:04d}")
+    return Decimal(amount).scaleb(-4, _EXACT)

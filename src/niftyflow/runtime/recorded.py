@@ -52,27 +52,13 @@ async def recorded_day(workspace: Workspace, day: date, account: str) -> Recorde
     Raises:
         Misconfigured: the workspace decided nothing that day.
     """
-    from niftyflow.storage.sqlite_book import SqliteBookStore  # noqa: PLC0415 - heavy
-    from niftyflow.storage.sqlite_decisions import SqliteDecisionStore  # noqa: PLC0415 - heavy
-    from niftyflow.storage.sqlite_market import SqliteMarketStore  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.decisions import reading  # noqa: PLC0415 - heavy
 
     since, until = day_start(day), day_start(day) + DAY_MS
-    market, book = (
-        SqliteMarketStore(workspace.market_db, read_only=True),
-        SqliteBookStore(workspace.book_db, read_only=True),
-    )
-    await market.open()
-    try:
-        decisions = SqliteDecisionStore(market.database)
-        predictions = await decisions.predictions(Interval.M1, since, until)
-        states = await decisions.states(Interval.M1)
-    finally:
-        await market.close()
-    await book.open()
-    try:
-        inputs = [each for each in await book.inputs(account) if since <= each.time < until]
-    finally:
-        await book.close()
+    async with reading(workspace) as stores:
+        predictions = await stores.decisions.predictions(Interval.M1, since, until)
+        states = await stores.decisions.states(Interval.M1)
+        inputs = [each for each in await stores.book.inputs(account) if since <= each.time < until]
     if not predictions:
         raise Misconfigured(f"{workspace.path} recorded no decision on {day}: replay without --as-recorded")
     return Recorded(predictions, _commands_of(inputs), states)

@@ -14,7 +14,7 @@ import msgspec
 
 from niftyflow.bus.port import Body, Bus, count_of
 from niftyflow.kit.dead_letters import DeadLetters
-from niftyflow.model import DeadLetter, Misconfigured, Watermark
+from niftyflow.model import DeadLetter, Misconfigured, Watermark, rows_of
 from niftyflow.runtime.workspace import Workspace
 
 MARKER = "replay.json"
@@ -96,7 +96,7 @@ class ResumedJournal:
             if isinstance(body, Watermark):
                 self._compare(body)
             elif known < count:
-                new.append(body[known:] if isinstance(body, tuple) else body.take(slice(known, None)))
+                new.append(rows_of(body, slice(known, None)))
         if new:
             await self._bus.publish(topic, new, partition)
 

@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -43,7 +44,7 @@ class RecordLayout(Generic[R]):
         Raises:
             InvalidValue: an amount is finer than 1/10,000 rupee.
         """
-        values = {field: getattr(record, field) for field in self.fields}
+        values = msgspec.structs.asdict(record)
         for field, form in self._forms:
             if values[field] is not None:
                 values[field] = form.to_column(values[field])
@@ -67,7 +68,7 @@ def form_of(kind: Any) -> Form | None:
     if kind is Decimal:
         return Form(to_e4, from_e4)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return Form(lambda member: member.value, kind)
+        return Form(attrgetter("_value_"), kind)  # what `value` gives, without its descriptor: an order waits for it
     if kind == dict[str, Decimal]:
         return Form(_amounts_to_text, _amounts_from_text)
     return Form(json_text, msgspec.json.Decoder(kind).decode)

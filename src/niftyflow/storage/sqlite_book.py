@@ -6,12 +6,12 @@ It decides nothing about orders or money: it takes a change whole and once, or s
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from niftyflow.model import CommandResult, FillEvent, Order, OrderEvent, PositionEvent, Refused, StrategyState
@@ -39,7 +39,7 @@ from niftyflow.storage.book_rows import (
     strategies_of,
 )
 from niftyflow.storage.book_schema import MIGRATIONS, REVISIONS, accounts, command_results, order_intents
-from niftyflow.storage.sqlite_book_statements import ADVANCE_ACCOUNT, TAKE_OVER, Write, writes_of
+from niftyflow.storage.sqlite_book_statements import ADVANCE_ACCOUNT, OWNER, TAKE_OVER, Write, writes_of
 from niftyflow.storage.sqlite_database import SqliteDatabase
 
 SHORTEST_BEGINNING = 6
@@ -113,11 +113,11 @@ class SqliteBookStore:
         )  # fmt: skip
         writes = writes_of(account, fence, changes)
 
-        def write(connection: Connection) -> None:
-            if connection.exec_driver_sql(ADVANCE_ACCOUNT, advance).rowcount == 0:
-                raise _why_not(connection, account, fence, before)
+        def write(cursor: sqlite3.Cursor) -> None:
+            if cursor.execute(ADVANCE_ACCOUNT, advance).rowcount == 0:
+                raise _why_not(cursor, account, fence, before)
             for each in writes:
-                _run(connection, each)
+                _run(cursor, each)
 
         await self._database.write_at_once(write)
 
@@ -203,23 +203,24 @@ async def _account(connection: AsyncConnection, account: str) -> Account | None:
     )
 
 
-def _run(connection: Connection, write: Write) -> None:
+def _run(cursor: sqlite3.Cursor, write: Write) -> None:
     try:
-        taken = connection.exec_driver_sql(write.text, write.rows).rowcount
-    except IntegrityError as error:
-        raise Refused(f"{write.name}: it was written before ({error.orig})") from error
+        taken = cursor.executemany(write.text, write.rows).rowcount
+    except sqlite3.IntegrityError as error:
+        raise Refused(f"{write.name}: it was written before ({error})") from error
     if taken != len(write.rows):
         raise Refused(f"{write.name}: it is of no order of this account, or differs from what was decided")
 
 
-def _why_not(connection: Connection, account: str, fence: int, before: int | None) -> Refused:
+def _why_not(cursor: sqlite3.Cursor, account: str, fence: int, before: int | None) -> Refused:
     """Return why the account did not take a step forward."""
-    found = connection.execute(select(accounts).where(accounts.c.account == account)).mappings().first()
+    found = cursor.execute(OWNER, (account,)).fetchone()
     if found is None:
         return Refused(f"there is no account {account}: take it over first")
-    if found["fence"] != fence:
-        return LeaseLost(f"{account} belongs to the owner with fence {found['fence']}, this one has {fence}")
-    return Refused(f"the inputs go on after {before}, and the last one of {account} is {found['sequence']}")
+    owner, last = found
+    if owner != fence:
+        return LeaseLost(f"{account} belongs to the owner with fence {owner}, this one has {fence}")
+    return Refused(f"the inputs go on after {before}, and the last one of {account} is {last}")
 
 
 def _input_before(account: str, changes: Changes) -> int | None:

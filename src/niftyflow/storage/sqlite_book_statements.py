@@ -152,5 +152,10 @@ ADVANCE_ACCOUNT = compiled(
 )
 """Take a step forward as the owner, from the input before the first new one; it changes no row when that is not so."""
 
+OWNER = compiled(
+    select(accounts.c.fence, accounts.c.sequence).where(accounts.c.account == bindparam("owned")), ("owned",)
+)
+"""The fence of an account's owner, and the sequence of its last input."""
+
 TAKE_OVER = compiled(_take_over(), tuple(accounts.c.keys()))
 """Become the owner of an account, new or not; it changes no row when this fence or a greater one was there."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+import sqlite3
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, QueuePool, create_engine, event, inspect, text
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, event, inspect, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -22,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Misconfigured, NiftyflowError, Refused, Unavailable
+from niftyflow.storage.sqlite_writer import SqliteWriter
 
 log = get_logger(__name__)
 
@@ -62,10 +63,9 @@ class SqliteDatabase:
         self._durability = durability
         self._read_only = read_only
         self._writing = asyncio.Lock()
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._under_way: set[asyncio.Future[Any]] = set()
         self._writer: AsyncEngine | None = None
-        self._direct: tuple[Engine, ThreadPoolExecutor] | None = None
-        self._held: Connection | None = None
+        self._direct: SqliteWriter | None = None
         self._reader: AsyncEngine | None = None
 
     async def open(self) -> None:
@@ -80,31 +80,30 @@ class SqliteDatabase:
         self._look_at_path()
         reader = self._engine("ro" if self._read_only else "rw", readers=READERS)
         writer = None if self._read_only else self._engine("rwc", readers=0)
-        try:
-            if writer is None:
-                await self._check_schema(reader)
-            else:
-                await self._prepare(reader, writer)
-        except DBAPIError as error:
-            await _dispose(reader, writer)
-            raise self._at_open(error) from error
-        except BaseException:
-            await _dispose(reader, writer)
-            raise
+        async with contextlib.AsyncExitStack() as unless_it_opens:
+            unless_it_opens.push_async_callback(_dispose, reader, writer)
+            try:
+                if writer is None:
+                    await self._check_schema(reader)
+                else:
+                    await self._prepare(reader, writer)
+            except DBAPIError as error:
+                raise self._at_open(error.orig) from error
+            unless_it_opens.pop_all()
         self._reader, self._writer = reader, writer
         if writer is not None:
-            self._direct = self._direct_engine(), ThreadPoolExecutor(1, thread_name_prefix=self.path.name)
+            pragmas = [*self._pragmas(writes=True), f"PRAGMA wal_autocheckpoint = {2 * CHECKPOINT_PAGES}"]
+            self._direct = SqliteWriter(self.path, pragmas, BUSY_TIMEOUT_SECONDS)
 
     async def close(self) -> None:
         """Wait for the reads and writes under way, then disconnect."""
-        reader, writer, direct = self._reader, self._writer, self._direct
-        self._reader = self._writer = self._direct = None
+        async with self._writing:  # after the writes that wait for their turn
+            reader, writer, direct = self._reader, self._writer, self._direct
+            self._reader = self._writer = self._direct = None
         if self._under_way:
             await asyncio.wait(self._under_way)
         if direct is not None:
-            engine, thread = direct
-            await asyncio.get_running_loop().run_in_executor(thread, self._let_go, engine)
-            thread.shutdown()
+            await direct.close()
         await _dispose(reader, writer)
 
     async def read(self, work: Work[T]) -> T:
@@ -125,23 +124,27 @@ class SqliteDatabase:
         self._refuse_when_read_only()
         return await self._to_its_end(self._run(self._writer, work, self._writing))
 
-    async def write_at_once(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` as `write` does, but from its beginning to its commit on one thread.
-
-        For commits that an order waits for: two changes of threads in all, where `write` makes several a statement.
+    async def write_at_once(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run `work` as `write` does, but with the driver's own cursor and on one thread: an order waits for it.
 
         Raises:
             Unavailable: the file is locked, full or failing; nothing was changed.
             Refused: opened read-only.
         """
         self._refuse_when_read_only()
-        return await self._to_its_end(self._run_at_once(self._direct, work))
+        async with self._writing:
+            if self._direct is None:
+                raise Unavailable(self.path.name, "it is not open")
+            try:
+                return await self._to_its_end(self._direct.write(work))
+            except sqlite3.Error as error:
+                raise self._at_run_time(error) from error
 
     def _refuse_when_read_only(self) -> None:
         if self._read_only:
             raise Refused(f"{self.path} is open for reading only")
 
-    async def _to_its_end(self, running: Coroutine[Any, Any, T]) -> T:
+    async def _to_its_end(self, running: Awaitable[T]) -> T:
         """Await what runs on a connection's thread: it cannot be taken back half-way, so a cancelled caller waits."""
         task = asyncio.ensure_future(running)
         self._under_way.add(task)
@@ -161,54 +164,12 @@ class SqliteDatabase:
             async with lock or contextlib.nullcontext(), engine.begin() as connection:
                 return await work(connection)
         except DBAPIError as error:
-            raise self._at_run_time(error) from error
+            raise self._at_run_time(error.orig) from error
         except PoolTimeout as error:
             raise Unavailable(self.path.name, "every reading connection stayed busy") from error
 
-    async def _run_at_once(
-        self, direct: tuple[Engine, ThreadPoolExecutor] | None, work: Callable[[Connection], T]
-    ) -> T:
-        if direct is None:
-            raise Unavailable(self.path.name, "it is not open")
-        engine, thread = direct
-
-        def transact() -> T:
-            connection = self._held if self._held is not None else engine.connect()
-            self._held = None  # unless all goes well: then the next one need not ask the pool for it
-            try:
-                with connection.begin():
-                    result = work(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._held = connection
-            return result
-
-        try:
-            async with self._writing:
-                return await asyncio.get_running_loop().run_in_executor(thread, transact)
-        except DBAPIError as error:
-            raise self._at_run_time(error) from error
-
     def _url(self, driver: str, mode: str) -> URL:
         return URL.create(driver, database=self.path.as_uri(), query={"mode": mode, "uri": "true"})
-
-    def _let_go(self, engine: Engine) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            held.close()
-        engine.dispose()
-
-    def _direct_engine(self) -> Engine:
-        engine = create_engine(
-            self._url("sqlite+pysqlite", "rw"),
-            connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
-            poolclass=QueuePool,
-            pool_size=1,
-            max_overflow=0,
-        )
-        self._set_up(engine, writes=True)
-        return engine
 
     def _engine(self, mode: str, *, readers: int) -> AsyncEngine:
         engine = create_async_engine(
@@ -228,14 +189,13 @@ class SqliteDatabase:
 
         @event.listens_for(engine, "connect")
         def _connected(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-            cursor = connection.cursor()
-            try:
-                for pragma in (*_pragmas(writes=writes), f"PRAGMA synchronous = {self._durability}"):
+            with contextlib.ExitStack() as unless_it_is_set_up:
+                unless_it_is_set_up.callback(connection.close)
+                cursor = connection.cursor()
+                for pragma in self._pragmas(writes=writes):
                     cursor.execute(pragma)
-            except BaseException:
-                connection.close()
-                raise
-            cursor.close()
+                cursor.close()
+                unless_it_is_set_up.pop_all()
 
         # IMMEDIATE takes the write lock at the start, where waiting for it is possible, and not half-way.
         begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
@@ -243,6 +203,19 @@ class SqliteDatabase:
         @event.listens_for(engine, "begin")
         def _begun(connection: Connection) -> None:
             connection.exec_driver_sql(begin)
+
+    def _pragmas(self, *, writes: bool) -> list[str]:
+        synchronous = f"PRAGMA synchronous = {self._durability}"
+        if not writes:
+            return ["PRAGMA query_only = ON", synchronous]
+        return [
+            f"PRAGMA page_size = {PAGE_BYTES}",
+            "PRAGMA journal_mode = WAL",
+            f"PRAGMA cache_size = -{WRITER_CACHE_KIB}",
+            f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
+            f"PRAGMA journal_size_limit = {LARGEST_LOG_BYTES}",
+            synchronous,
+        ]
 
     def _look_at_path(self) -> None:
         try:
@@ -311,8 +284,8 @@ class SqliteDatabase:
         command.upgrade(config, self._revisions[-1])
         log.info("database_migrated", path=str(self.path), schema=self._revisions[-1])
 
-    def _at_open(self, error: DBAPIError) -> NiftyflowError:
-        code, reason = _code(error), str(error.orig)
+    def _at_open(self, error: BaseException | None) -> NiftyflowError:
+        code, reason = _code(error), str(error)
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return Unavailable(self.path.name, reason)
         if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
@@ -325,11 +298,11 @@ class SqliteDatabase:
             "or choose another data folder"
         )
 
-    def _at_run_time(self, error: DBAPIError) -> NiftyflowError:
+    def _at_run_time(self, error: BaseException | None) -> NiftyflowError:
         code = _code(error)
         if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-            return Misconfigured(f"{self.path} is damaged ({error.orig}): stop, move it away and restore a copy")
-        return Unavailable(self.path.name, f"{error.orig} ({code})")
+            return Misconfigured(f"{self.path} is damaged ({error}): stop, move it away and restore a copy")
+        return Unavailable(self.path.name, f"{error} ({code})")
 
 
 async def _dispose(*engines: AsyncEngine | None) -> None:
@@ -338,24 +311,12 @@ async def _dispose(*engines: AsyncEngine | None) -> None:
             await engine.dispose()
 
 
-def _pragmas(*, writes: bool) -> list[str]:
-    if not writes:
-        return ["PRAGMA query_only = ON"]
-    return [
-        f"PRAGMA page_size = {PAGE_BYTES}",
-        "PRAGMA journal_mode = WAL",
-        f"PRAGMA cache_size = -{WRITER_CACHE_KIB}",
-        f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
-        f"PRAGMA journal_size_limit = {LARGEST_LOG_BYTES}",
-    ]
-
-
-def _code(error: DBAPIError) -> str:
+def _code(error: BaseException | None) -> str:
     """Return SQLite's own name of an error, such as SQLITE_FULL."""
-    cause: BaseException | None = error.orig
+    cause = error
     while cause is not None:
         name = getattr(cause, "sqlite_errorname", None)
         if name is not None:
             return str(name)
         cause = cause.__cause__
-    return type(error.orig).__name__
+    return type(error).__name__

@@ -79,13 +79,22 @@ class TradingAccount:
         self.portfolio.instruments = {each.key: each for each in instruments}
         self._gate.begin_day()
 
-    def begins_day(self, step: Step) -> bool:
-        """Whether a step lies in a day for which no instruments were given."""
-        return self.portfolio.state.day.day != ist_day(self._now_of(step))
+    def time_after(self, step: Step) -> int:
+        """Return the time after a step, ms UTC: ticks may have been received after its watermark."""
+        bodies = [segment.body for segment in step.segments]
+        received = [int(body.received.max()) for body in bodies if isinstance(body, TickBatch) and len(body)]
+        return max([self.now, step.time, *received])
 
-    def take(self, step: Step) -> None:
-        """Take a step of the market in: ticks, then candles, signals, timers, and what the time of day asks for."""
-        state, now = self.portfolio.state, self._now_of(step)
+    def begins_day(self, now: int) -> bool:
+        """Whether a time lies in a day for which no instruments were given."""
+        return self.portfolio.state.day.day != ist_day(now)
+
+    def take(self, step: Step, now: int) -> None:
+        """Take a step of the market in: ticks, then candles, signals, timers, and what the time of day asks for.
+
+        `now` is the `time_after` it.
+        """
+        state = self.portfolio.state
         if now > self.now:  # a cause may name the time: while that stands still, numbers count on
             state.numbers = {}
         self.now, state.through = now, step.time
@@ -307,12 +316,6 @@ class TradingAccount:
         return len(meant)
 
     # -- steps, inside ---------------------------------------------------------------------------------------------
-
-    def _now_of(self, step: Step) -> int:
-        """Return the time after a step, ms UTC: ticks may have been received after its watermark."""
-        bodies = [segment.body for segment in step.segments]
-        received = [int(body.received.max()) for body in bodies if isinstance(body, TickBatch) and len(body)]
-        return max([self.now, step.time, *received])
 
     def _ticks(self, batches: Sequence[TickBatch]) -> None:
         """Note the last prices of the step, then fill orders: what a fill leads to is the same however it was cut."""

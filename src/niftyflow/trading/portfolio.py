@@ -30,13 +30,10 @@ from niftyflow.model import (
 )
 from niftyflow.storage.book_ports import Account, Changes, PositionRow
 from niftyflow.trading.orders import Applied
-from niftyflow.trading.positions import Position
+from niftyflow.trading.positions import Position, PositionKey
 from niftyflow.trading.requests import OrderRequest, VenueFill
 
 MINUTE_MS = 60_000
-
-PositionKey = tuple[str, InstrumentKey, Product]
-"""(strategy, instrument, product)."""
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -142,7 +139,7 @@ class Portfolio:
         return portfolio
 
     def _add(self, position: Position) -> None:
-        self.positions[_key(position)] = position
+        self.positions[position.key] = position
         self._held.setdefault(position.instrument, []).append(position)
 
     # -- prices and days -------------------------------------------------------------------------------------------
@@ -174,9 +171,12 @@ class Portfolio:
 
     def profit(self) -> int:
         """Return what the account has made since its beginning, charges taken off, 1/10,000 rupee."""
-        return sum(
-            position.realised - position.charges + self.unrealised(position) for position in self.positions.values()
-        )
+        total = 0  # a plain loop: every order asks
+        for position in self.positions.values():
+            total += position.realised - position.charges
+            if position.net_quantity and (mark := self.marks.get(position.instrument)) is not None:
+                total += position.unrealised(mark.price)
+        return total
 
     def profit_today(self) -> int:
         """Return what the account has made since the day began, charges taken off, 1/10,000 rupee."""
@@ -237,19 +237,23 @@ class Portfolio:
 
         None when a price is not known.
         """
-        quantities: dict[InstrumentKey, list[int]] = {}
+        net: dict[InstrumentKey, int] = {}
         for position in self.positions.values():
-            quantities.setdefault(position.instrument, [0, 0, 0])[0] += position.net_quantity
-        for order in self.orders.values():
-            quantities.setdefault(order.instrument, [0, 0, 0])[1 if order.side is Side.BUY else 2] += order.remaining
+            if position.net_quantity:
+                net[position.instrument] = net.get(position.instrument, 0) + position.net_quantity
+        largest = {instrument: abs(held) for instrument, held in net.items()}
+        for instrument, orders in self._of.items():
+            held = net.get(instrument, 0)
+            buying = sum(order.remaining for order in orders.values() if order.side is Side.BUY)
+            selling = sum(order.remaining for order in orders.values() if order.side is Side.SELL)
+            largest[instrument] = max(abs(held), abs(held + buying), abs(held - selling))
         total = 0
-        for instrument, (net, buying, selling) in quantities.items():
-            mark = self.last_price(instrument)
-            largest = max(abs(net), abs(net + buying), abs(net - selling))
-            if mark is not None:
-                total += largest * mark.price
-            elif largest:
-                return None
+        for instrument, quantity in largest.items():
+            if quantity:
+                mark = self.marks.get(instrument)
+                if mark is None:
+                    return None
+                total += quantity * mark.price
         return total
 
     # -- counting orders -------------------------------------------------------------------------------------------
@@ -393,7 +397,3 @@ def intent_key(request: OrderRequest) -> str:
     """Return what makes two intents the same but for their time."""
     kind = f"{request.side}|{request.order_type}|{request.product}|{'exit' if request.is_exit else 'entry'}"
     return f"{request.strategy}|{request.instrument}|{request.quantity}|{kind}"
-
-
-def _key(position: Position) -> PositionKey:
-    return position.strategy, position.instrument, position.product

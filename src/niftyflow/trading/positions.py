@@ -21,6 +21,10 @@ class Lot(NamedTuple):
     price: int
 
 
+PositionKey = tuple[str, InstrumentKey, Product]
+"""(strategy, instrument, product)."""
+
+
 class Position(msgspec.Struct, kw_only=True):
     """One strategy's holding of an instrument in a product; amounts in 1/10,000 rupee, a short quantity is below zero.
 
@@ -43,6 +47,11 @@ class Position(msgspec.Struct, kw_only=True):
     sold_quantity: int = 0
     sold_value: int = 0
     last_change: PositionChange | None = None
+
+    @property
+    def key(self) -> PositionKey:
+        """What the position is of."""
+        return self.strategy, self.instrument, self.product
 
     @property
     def average_price(self) -> Decimal:

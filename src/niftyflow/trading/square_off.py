@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from niftyflow.model import InstrumentKey, Order, OrderType, Product, Side
+from niftyflow.model import Order, OrderType, Product, Side
+from niftyflow.trading.positions import PositionKey
 from niftyflow.trading.requests import OrderRequest
 
 EXIT_VALID_MS = 60_000
-
-PositionKey = tuple[str, InstrumentKey, Product]
-"""(strategy, instrument, product)."""
 
 INTRADAY: Collection[Product] = (Product.MIS,)
 

@@ -146,10 +146,11 @@ class TradingDesk:
 
     async def _take(self, step: Step) -> bool:
         account = self._open_account()
-        if account.begins_day(step):
-            account.set_instruments(await self._instruments(max(account.now, step.time)))
+        now = account.time_after(step)
+        if account.begins_day(now):
+            account.set_instruments(await self._instruments(now))
         began = monotonic()
-        account.take(step)
+        account.take(step, now)
         if not account.portfolio.state.is_begun:
             account.portfolio.state.is_begun = True
             await self._start_configured(account)

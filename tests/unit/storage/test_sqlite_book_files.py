@@ -20,6 +20,7 @@ from niftyflow.storage.book_ports import Changes
 from niftyflow.storage.sqlite_book import SqliteBookStore
 from niftyflow.storage.sqlite_market import SqliteMarketStore
 from support.books import PAPER, an_input, an_order, bought
+from support.full_disks import allow_pages
 
 FULL, NORMAL = 2, 1
 
@@ -92,7 +93,7 @@ async def test_a_commit_of_the_book_waits_for_the_disk_and_one_of_the_market_doe
         def durability(connection: Connection) -> int:
             return connection.execute(text("PRAGMA synchronous")).scalar()
 
-        assert await database.write_at_once(durability) == wanted
+        assert await database.write_at_once(lambda cursor: cursor.execute("PRAGMA synchronous").fetchone()[0]) == wanted
         assert await database.write(lambda connection: connection.run_sync(durability)) == wanted
         with sqlite3.connect(database.path) as file:
             assert file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -157,8 +158,7 @@ async def test_a_locked_book_is_told_and_writes_nothing(
 
 async def test_a_full_disk_is_told_and_writes_nothing_by_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """SQLite's own bound on pages stands in for the disk's end; the last commit that fitted is whole."""
-    few_pages = [*sqlite_database._pragmas(writes=True), "PRAGMA max_page_count = 60"]
-    monkeypatch.setattr(sqlite_database, "_pragmas", lambda *, writes: few_pages if writes else [])
+    allow_pages(60, monkeypatch)
     book = SqliteBookStore(tmp_path / "book.db")
     await book.open()
     await book.take_over(PAPER, 1, {"cash": 0}, 0)

@@ -21,6 +21,7 @@ from sqlalchemy import create_engine
 from niftyflow.model import Interval, Misconfigured, Refused, Unavailable
 from niftyflow.storage import candle_rows, schema, sqlite_database
 from niftyflow.storage.sqlite_market import SqliteMarketStore
+from support.full_disks import allow_pages
 from support.stores import flat_candles
 
 ALWAYS = (0, 2**60)
@@ -148,8 +149,7 @@ async def test_a_newer_database_is_told_and_left_alone(store: SqliteMarketStore,
 
 async def test_a_disk_without_room_is_told_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """SQLite's own bound on pages stands in for the disk's end."""
-    few_pages = [*sqlite_database._pragmas(writes=True), "PRAGMA max_page_count = 3"]
-    monkeypatch.setattr(sqlite_database, "_pragmas", lambda *, writes: few_pages if writes else [])
+    allow_pages(3, monkeypatch)
     assert "free space" in await refusal(tmp_path / "market.db")
 
 
@@ -157,8 +157,7 @@ async def test_a_disk_that_fills_while_running_is_retried_and_stores_nothing_by_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The caller pauses and tries again; what was stored before is still read."""
-    few_pages = [*sqlite_database._pragmas(writes=True), "PRAGMA max_page_count = 40"]
-    monkeypatch.setattr(sqlite_database, "_pragmas", lambda *, writes: few_pages if writes else [])
+    allow_pages(40, monkeypatch)
     store = SqliteMarketStore(tmp_path / "market.db")
     await store.open()
     await store.upsert_candles(flat_candles(10, 5))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from niftyflow.model import InvalidValue
 
 Values = Mapping[str, float]
+NUMBERS = (int, float, np.integer, np.floating)
 Memory = Literal["window", "decay", "session"]
 """How the past leaves: after a window, by decay, or at the session's end (its first bar must then be there)."""
 
@@ -39,7 +40,7 @@ class Parameter:
         Raises:
             InvalidValue: it is no number, is not whole where it must be, or is out of bounds.
         """
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        if isinstance(value, bool) or not isinstance(value, NUMBERS):
             raise InvalidValue(self.name, value, "must be a number")
         number = float(value)
         if self.is_whole and not number.is_integer():

@@ -16,6 +16,11 @@ from numba import njit
  BOLLINGER_FRESH_PEAK, BOLLINGER_RING) = range(13)  # fmt: skip
 ATR_PERIOD, ATR_SEEN, ATR_CLOSE, ATR_START, ATR_HALF, ATR_HAS_HALF, ATR_WIDTH = range(7)
 
+BLOCK = np.uint64(64)
+"""Bars of a block of history; even, for they are taken in pairs."""
+BLOCK_NUMBERS = 3 * 64
+EXPONENT = np.uint64(0x7FF0_0000_0000_0000)
+
 CANCELLED = 1e-6
 """A variance below this share of the largest square that passed through its sum has lost digits, and is taken anew."""
 
@@ -85,6 +90,38 @@ def bollinger_advance(state, x, out):
 
 
 @njit(cache=True, error_model="numpy")
+def _atr_blocks(bars, out, at, start, close, weight):
+    """Take seeded bars from `at` on in blocks while all of one is finite; return the place, the average and the close.
+
+    A number that is not finite has all bits of its exponent set: asking a whole block that costs a third of asking each
+    bar. Unsigned places spare the question whether one counts from the end.
+    """
+    keep = 1.0 - weight
+    keep_pair = keep * keep
+    bits = bars.reshape(-1).view(np.uint64)
+    t, length = np.uint64(at), np.uint64(out.shape[0])
+    while t + BLOCK <= length:
+        is_broken = np.uint64(0)
+        first = t * np.uint64(3)
+        for i in range(BLOCK_NUMBERS):
+            is_broken |= np.uint64((bits[first + np.uint64(i)] & EXPONENT) == EXPONENT)
+        if is_broken:
+            break
+        end = t + BLOCK
+        while t < end:
+            u = t + np.uint64(1)
+            middle = bars[t, 2]
+            half = (max(bars[t, 0], close) - min(bars[t, 1], close)) * weight
+            part = (max(bars[u, 0], middle) - min(bars[u, 1], middle)) * weight
+            out[t, 0] = start * keep + half
+            start = start * keep_pair + (half * keep + part)
+            out[u, 0] = start
+            close = bars[u, 2]
+            t = u + np.uint64(1)
+    return np.int64(t), start, close
+
+
+@njit(cache=True, error_model="numpy")
 def atr_advance(state, x, out):
     """Advance the average true range, seeded by the mean of its first `period`: x (high, low, close), out (value).
 
@@ -100,10 +137,16 @@ def atr_advance(state, x, out):
         weight = 1.0 / period
         keep = 1.0 - weight
         keep_pair = keep * keep
-        for t in range(x.shape[1]):
+        t = 0
+        while t < x.shape[1]:
+            if seen > period and not has_half:
+                t, start, previous = _atr_blocks(x[s], out[s], t, start, previous, weight)
+                if t == x.shape[1]:
+                    break
             high, low, close = x[s, t, 0], x[s, t, 1], x[s, t, 2]
+            t += 1
             if not abs(high - low + close) < np.inf:
-                out[s, t, 0] = np.nan
+                out[s, t - 1, 0] = np.nan
                 continue
             true_range = max(high, previous) - min(low, previous)
             previous = close
@@ -111,18 +154,18 @@ def atr_advance(state, x, out):
                 part = true_range * weight
                 if has_half:
                     start = start * keep_pair + (half * keep + part)
-                    has_half = False
-                    out[s, t, 0] = start
+                    half, has_half = 0.0, False
+                    out[s, t - 1, 0] = start
                 else:
                     half, has_half = part, True
-                    out[s, t, 0] = start * keep + part
+                    out[s, t - 1, 0] = start * keep + part
                 continue
             if seen > 0:
                 start += true_range
             seen += 1
-            out[s, t, 0] = np.nan
+            out[s, t - 1, 0] = np.nan
             if seen > period:
                 start /= period
-                out[s, t, 0] = start
+                out[s, t - 1, 0] = start
         row[ATR_SEEN], row[ATR_CLOSE], row[ATR_START] = seen, previous, start
         row[ATR_HALF], row[ATR_HAS_HALF] = half, has_half

@@ -182,7 +182,7 @@ class OnePosition(Strategy):
 
     def save(self) -> Saved:
         """Return what is wanted of each instrument."""
-        return {"trades": {key: msgspec.to_builtins(trade) for key, trade in sorted(self._trades.items())}}
+        return {"trades": msgspec.to_builtins(dict(sorted(self._trades.items())))}
 
     def load(self, saved: Saved) -> None:
         """Take back what is wanted of each instrument."""
