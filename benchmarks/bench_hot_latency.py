@@ -9,12 +9,16 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvloop
 
 from benchmarks.measure import Budget, Measurement, quantile
 from niftyflow.model import Tick
+
+if TYPE_CHECKING:
+    from niftyflow.runtime.wiring import Does
 
 BUDGET = Budget("tick received to readable in the hot store, p99", "ms", 5.0, higher_is_better=False)
 SYMBOLS = 1_750
@@ -24,7 +28,13 @@ WARM_UP_SECONDS = 5
 
 
 def run() -> list[Measurement]:
-    """Measure on a generated session of 9,000 shares a little hastened: 10,000 ticks a second."""
+    """Measure on a generated session of 9,000 shares a little hastened: 10,000 ticks a second; then with decisions."""
+    from niftyflow.runtime.wiring import Does
+
+    return [_of("niftyflow: p99", Does.PROCESSING), _of("with the path that decides in the process: p99", Does.ALL)]
+
+
+def _of(label: str, does: Does) -> Measurement:
     command = [sys.executable, "-m", "benchmarks.generated_market", str(SYMBOLS), str(SESSION_SECONDS), "live"]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
@@ -32,25 +42,23 @@ def run() -> list[Measurement]:
     ):
         assert process.stdout is not None
         try:
-            delays, ticks = uvloop.run(_measure(process.stdout.readline().strip(), Path(folder)))
+            delays, ticks = uvloop.run(_measure(process.stdout.readline().strip(), Path(folder), does))
         finally:
             process.terminate()
-    return [
-        Measurement(
-            "niftyflow: p99",
-            quantile(delays, 0.99),
-            "ms",
-            details={
-                "p50": quantile(delays, 0.5),
-                "max": max(delays),
-                "ticks/s": round(ticks / SECONDS),
-                "samples": len(delays),
-            },
-        )
-    ]
+    return Measurement(
+        label,
+        quantile(delays, 0.99),
+        "ms",
+        details={
+            "p50": quantile(delays, 0.5),
+            "max": max(delays),
+            "ticks/s": round(ticks / SECONDS),
+            "samples": len(delays),
+        },
+    )
 
 
-async def _measure(url: str, folder: Path) -> tuple[list[float], int]:
+async def _measure(url: str, folder: Path, does: Does) -> tuple[list[float], int]:
     from niftyflow.brokers.kite.feed import KiteFeed
     from niftyflow.brokers.kite.settings import KiteFeedSettings
     from niftyflow.kit.clock import WallClock
@@ -58,7 +66,7 @@ async def _measure(url: str, folder: Path) -> tuple[list[float], int]:
     from niftyflow.kit.log import configure
     from niftyflow.runtime.feeds import instruments_of
     from niftyflow.runtime.settings import load
-    from niftyflow.runtime.wiring import Does, Process, engines
+    from niftyflow.runtime.wiring import Process, engines
     from niftyflow.runtime.workspace import Workspace
     from niftyflow.storage.memory_hot import MemoryHotStore
 
@@ -82,7 +90,7 @@ async def _measure(url: str, folder: Path) -> tuple[list[float], int]:
         clock = WallClock()
         instruments = await instruments_of(settings, clock, Worker("bench"))
         feed = KiteFeed(KiteFeedSettings(root=url, api_key="a", access_token="b"), clock, source="simulator")
-        running = asyncio.create_task(process.run(feed, instruments, clock, does=Does.PROCESSING))
+        running = asyncio.create_task(process.run(feed, instruments, clock, does=does))
         while not written and not running.done():  # noqa: ASYNC110 - the first tick comes when it comes
             await asyncio.sleep(0.05)
         await asyncio.sleep(WARM_UP_SECONDS)

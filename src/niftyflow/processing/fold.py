@@ -93,7 +93,6 @@ class CandleFold:
         self.names = NameTable()
         self.slots = 0
         self.counts = np.zeros(kernel.OUTCOMES, np.int64)
-        self.unknown_time = 0
         self.started = False
         self.time = 0
         self._provenances = np.zeros(0, np.uint8)
@@ -112,7 +111,6 @@ class CandleFold:
     def take(self, ticks: TickBatch, offset: int) -> NDArray[np.int64]:
         """Fold the ticks, the first at `offset`; return the rows after the watermark's day, which were not taken in."""
         if not self.started:
-            self.unknown_time += len(ticks)
             return _NO_ROWS
         slot = self._slots_of(ticks)
         outcome = np.zeros(len(ticks), np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,28 @@ import pytest
 from structlog.testing import capture_logs
 
 from niftyflow.kit.health import State, Worker
+from niftyflow.kit.join import Segment, Step
 from niftyflow.model import Command, CommandKind, InstrumentKey, InvalidValue, Side, StrategyStatus, Unavailable
 from niftyflow.storage.book_ports import LeaseLost
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.sqlite_book import SqliteBookStore
 from niftyflow.trading.settings import TradingSettings
 from niftyflow.trading.stage import TradingDesk, TradingStage
-from support.trading_days import ACCOUNT, MINUTE, STARTS, STEP, TradingDay, a_command, a_signal, at, steps_of, the_log
+from support.trading_days import (
+    ACCOUNT,
+    DAY,
+    MINUTE,
+    STARTS,
+    STEP,
+    TradingDay,
+    a_command,
+    a_share,
+    a_signal,
+    at,
+    steps_of,
+    the_log,
+    ticks_at,
+)
 from support.trading_floors import Floor, Fuse, Held, MortalBook, MortalBus, a_floor
 from support.waiting import until
 
@@ -105,6 +121,21 @@ async def test_a_step_is_committed_when_something_changed_and_each_minute(floor:
     done = [await opened.desk.take_steps([step]) for step in steps[:13]]
     assert done == [1] + [None] * 11 + [13]
     assert opened.desk.progress == steps[12][1].position
+
+
+async def test_ticks_received_past_midnight_are_taken_with_the_instruments_of_their_day(
+    floor: Floor, opened: Desk
+) -> None:
+    """The step's watermark is still of the day before, on which a share listed that night was not there."""
+    await opened.desk.take_steps(list(steps_of(floor.day.log))[:1])
+    midnight = at("00:00") + 86_400_000
+    listed = msgspec.structs.replace(a_share("NEW"), valid_from=date.fromisoformat(DAY) + timedelta(days=1))
+    await floor.market.save_instruments([listed])
+    ticks = ticks_at(midnight - 100, ["INFY"], received=midnight + 200)
+    await opened.desk.take_steps([(2, Step(midnight - 1000, True, (Segment("raw-ticks", 0, ticks),), {}))])  # noqa: FBT003
+    account = opened.desk.account
+    assert account is not None
+    assert listed.key in account.portfolio.instruments
 
 
 async def test_strategies_of_the_settings_start_with_the_market_whatever_came_before(floor: Floor) -> None:
