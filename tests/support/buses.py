@@ -16,7 +16,18 @@ import pytest
 
 from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.bus.port import Batch, Bus, Subscription, count_of
-from niftyflow.model import Candle, CandleBatch, DeadLetter, Interval, Name, NameTable, Tick, TickBatch, Watermark
+from niftyflow.model import (
+    Candle,
+    CandleBatch,
+    DeadLetter,
+    Interval,
+    Name,
+    NameTable,
+    Retryable,
+    Tick,
+    TickBatch,
+    Watermark,
+)
 
 PARTITIONS = 3
 OPENED_AT = 1_705_549_500_000
@@ -101,13 +112,19 @@ def letter(offset: int) -> DeadLetter:
     )  # fmt: skip
 
 
-async def read(subscription: Subscription, records: int, seconds: float = 60.0) -> list[Batch]:
-    """Return at least `records` records, or what came in time."""
+async def read(
+    subscription: Subscription, records: int, seconds: float = 60.0, *, is_patient: bool = False
+) -> list[Batch]:
+    """Return at least `records` records, or what came in time; a patient reader polls on when the bus was away."""
     batches: list[Batch] = []
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while sum(count_of(batch.body) for batch in batches) < records and loop.time() < deadline:
-        batches += await subscription.poll(timeout_seconds=0.2)
+        try:
+            batches += await subscription.poll(timeout_seconds=0.2)
+        except Retryable:
+            if not is_patient:
+                raise
     return batches
 
 

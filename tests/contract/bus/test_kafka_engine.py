@@ -196,7 +196,7 @@ async def test_a_reader_whose_position_expired_goes_on_from_the_oldest(
     late = await bus.subscribe("raw-ticks", group="trading")
     assert sequences(await read(late, 8)) == list(range(12, 20))
     assert metrics.BUS_ERRORS.labels(type="position_expired")._value.get() == before + 1
-    assert sequences(await read(slow, 8))[-8:] == list(range(12, 20))
+    assert sequences(await read(slow, 8, is_patient=True))[-8:] == list(range(12, 20))  # a seek may need a new client
     await late.close()
     await slow.close()
 
