@@ -8,16 +8,20 @@ WORKERS ?= auto
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs fuzz soak lock clean
+.PHONY: help demo web test check bench docs fuzz soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.runtime ## a replayed synthetic session and a live table in this terminal; Ctrl-C stops it
+demo: $(VENV)/.runtime web ## a generated market traded on paper, in your browser; prints the address; Ctrl-C stops it
 	@$(BIN)/niftyflow demo
+
+web: $(VENV)/.runtime ## the dashboard's pages, where web/ changed
+	@$(BIN)/python -m tools.web build
 
 test: $(VENV)/.dev ## every test, with real servers where they can be had
 	@tools/setup-servers
+	-@$(BIN)/python -m tools.web build
 	@$(PYTEST) -n $(WORKERS) --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/.dev ## format, lint, types, import ranks, own rules, lock files, generated pages
@@ -27,6 +31,7 @@ check: $(VENV)/.dev ## format, lint, types, import ranks, own rules, lock files,
 	@$(BIN)/python -m tools.lint
 	@$(BIN)/python -m tools.lock --check
 	@$(BIN)/python -m tools.docs --check
+	@$(BIN)/python -m tools.web check
 
 bench: $(VENV)/.dev $(BENCH_VENV)/.peers ## every budget as a table, peers in the same run
 	@$(BIN)/python -m benchmarks.run --peers $(BENCH_VENV)/bin/python
@@ -46,7 +51,7 @@ lock: $(VENV)/.dev ## resolve the dependencies anew, none younger than a week
 	@$(BIN)/python -m tools.lock
 
 clean: ## remove the environments and everything made
-	@rm -rf $(VENV) $(BENCH_VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	@rm -rf $(VENV) $(BENCH_VENV) web/node_modules src/niftyflow/presentation/pages .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.runtime: requirements.lock pyproject.toml tools/setup-env

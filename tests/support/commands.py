@@ -14,10 +14,11 @@ NIFTYFLOW = (sys.executable, "-m", "niftyflow.cli.app")
 
 
 def start(*arguments: str, log: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start `niftyflow ARGUMENTS`; what it says on standard error goes to a file."""
+    """Start `niftyflow ARGUMENTS`; what it says on standard error goes to a file. A gateway takes any free port."""
+    surroundings = {"NIFTYFLOW_GATEWAY__PORT": "0", **os.environ, **environment}
     with log.open("a") as errors:
         return subprocess.Popen(
-            [*NIFTYFLOW, *arguments], stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | environment
+            [*NIFTYFLOW, *arguments], stdout=subprocess.PIPE, stderr=errors, text=True, env=surroundings
         )
 
 

@@ -30,14 +30,15 @@ class Outcome(NamedTuple):
     gaps: list[FeedGap]
 
 
-async def replay(tape: Source, folder: Path, does: Does = Does.PROCESSING) -> Outcome:
+async def replay(tape: Source, folder: Path, does: Does = Does.PROCESSING, source: str = "replay") -> Outcome:
     """Play a tape at unlimited speed, through the wire, the log, the fold and the store; and decide, when asked."""
     settings = AppSettings()
     workspace = Workspace(folder)
     clock = VirtualClock()
     async with engines(workspace, settings) as on:
         process = Process(workspace, settings, on)
-        await process.run(ReplayFeed(Playback(tape), clock), list(tape.instruments), clock, does=does)
+        feed = ReplayFeed(Playback(tape), clock, source=source)
+        await process.run(feed, list(tape.instruments), clock, does=does)
         return await outcome(workspace, list(tape.instruments))
 
 

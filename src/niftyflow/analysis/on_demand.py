@@ -14,7 +14,7 @@ from niftyflow.analysis.engine import ColumnEngine, can_enter
 from niftyflow.analysis.restore import Want, begin, starts_of
 from niftyflow.analysis.settings import AnalysisSettings
 from niftyflow.market.calendar import MINUTE_MS
-from niftyflow.model import Interval, Refused, Scorecard, ScorecardBatch, UnknownInstrument, moment
+from niftyflow.model import Interval, Prediction, Refused, Scorecard, ScorecardBatch, UnknownInstrument, moment
 from niftyflow.model.ids import parse_instrument
 from niftyflow.storage.book_ports import DecisionStore, IndicatorState
 from niftyflow.storage.ports import MarketStore
@@ -49,6 +49,34 @@ async def analyze(
     end = int(cards.time[0])
     recorded = await decisions.predictions(Interval.M1, end, end + 1)
     return with_answers(cards, {answer.instrument: answer for answer in recorded}).to_records()[0]
+
+
+async def newest(
+    market: MarketStore, decisions: DecisionStore, since: int, *, settings: AnalysisSettings | None = None
+) -> list[ScorecardBatch]:
+    """Return the scorecard of each instrument's last candle that began at `since` (ms UTC) or later, one a batch.
+
+    Instruments without one are left out, as are those whose last candle cannot enter.
+
+    Raises:
+        Retryable: a store is away.
+    """
+    candles = await market.last_candles(since, EVER)
+    rows = {row.instrument: row for row in await decisions.states(Interval.M1)}
+    history_days = (settings or AnalysisSettings()).history_days
+    recorded: dict[int, dict[str, Prediction]] = {}
+    found = []
+    for key, time in zip(candles.keys(), candles.time.tolist(), strict=True):
+        until = time + MINUTE_MS
+        cards = await _last(market, Want(key, _before(rows.get(key), until), until), history_days)
+        if cards is None:
+            continue
+        end = int(cards.time[0])
+        if end not in recorded:
+            answers = await decisions.predictions(Interval.M1, end, end + 1)
+            recorded[end] = {answer.instrument: answer for answer in answers}
+        found.append(with_answers(cards, recorded[end]))
+    return found
 
 
 async def _last(market: MarketStore, want: Want, history_days: int) -> ScorecardBatch | None:

@@ -11,10 +11,13 @@ import typer
 
 import niftyflow
 from niftyflow.cli.candles import candles
+from niftyflow.cli.config import config
 from niftyflow.cli.context import State
 from niftyflow.cli.demo import demo
 from niftyflow.cli.dlq import dlq
+from niftyflow.cli.doctor import doctor
 from niftyflow.cli.importing import import_candles
+from niftyflow.cli.keys import keys, link
 from niftyflow.cli.kill import kill
 from niftyflow.cli.orders import orders
 from niftyflow.cli.positions import positions
@@ -44,7 +47,11 @@ app.command()(positions)
 app.command()(why)
 app.add_typer(strategy, name="strategy")
 app.add_typer(kill, name="kill")
+app.add_typer(keys, name="keys")
+app.command()(link)
 app.command()(status)
+app.command()(doctor)
+app.add_typer(config, name="config")
 app.add_typer(dlq, name="dlq")
 
 

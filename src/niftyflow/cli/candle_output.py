@@ -16,7 +16,7 @@ from rich.table import Table
 
 from niftyflow.kit.clock import IST
 from niftyflow.model import Candle, CandleBatch, Interval, moment, split_key
-from niftyflow.processing.candle_reading import DayQuality
+from niftyflow.storage.candle_reading import DayQuality
 
 MINUTE_MS = 60_000
 PLAIN_WIDTH = 160

@@ -104,7 +104,7 @@ async def _candles(workspace: Workspace, view: View, *, is_gaps: bool, is_from_g
 
 async def _show_candles(store: MarketStore, view: View) -> None:
     from niftyflow.cli.candle_output import show_candles  # noqa: PLC0415 - heavy
-    from niftyflow.processing.candle_reading import read_candles  # noqa: PLC0415 - heavy
+    from niftyflow.storage.candle_reading import read_candles  # noqa: PLC0415 - heavy
 
     found = await read_candles(store, view.key, view.interval, view.since, view.until, view.last)
     if not len(found):
@@ -118,7 +118,7 @@ async def _show_candles(store: MarketStore, view: View) -> None:
 async def _show_gaps(store: MarketStore, view: View, *, is_from_given: bool) -> None:
     from niftyflow.cli.candle_output import show_gaps  # noqa: PLC0415 - heavy
     from niftyflow.kit.clock import WallClock  # noqa: PLC0415 - here only
-    from niftyflow.processing.candle_reading import missing_minutes  # noqa: PLC0415 - heavy
+    from niftyflow.storage.candle_reading import missing_minutes  # noqa: PLC0415 - heavy
 
     newest = await store.candles(view.key, Interval.M1, view.since, view.until, 1)
     is_span_given = is_from_given and view.until < EVER

@@ -16,7 +16,7 @@ from niftyflow.cli.context import run, settings_of, state_of
 from niftyflow.cli.tables import Column, Layout, Row, nothing, rupees, show
 
 if TYPE_CHECKING:
-    from niftyflow.runtime.decisions import PositionView, Totals
+    from niftyflow.model.account_views import PositionView, Totals
     from niftyflow.runtime.workspace import Workspace
 
 MAKERS = "`niftyflow up` and `niftyflow replay` make them"
@@ -49,12 +49,8 @@ def positions(
 
 
 async def _positions(workspace: Workspace, account: str | None, *, every: bool, as_json: bool) -> None:
-    from niftyflow.runtime.decisions import (  # noqa: PLC0415 - heavy
-        find_positions,
-        reading_book,
-        reading_decisions,
-        totals_of,
-    )
+    from niftyflow.model.account_views import totals_of  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.decisions import find_positions, reading_book, reading_decisions  # noqa: PLC0415 - heavy
 
     if not workspace.book_db.exists():
         raise nothing(f"there are no positions in {workspace.path} yet; {MAKERS}")
@@ -75,7 +71,7 @@ async def _positions(workspace: Workspace, account: str | None, *, every: bool, 
 
 
 def _show(shown: list[PositionView], flat: list[PositionView], totals: Totals) -> None:
-    from niftyflow.runtime.decisions import totals_of  # noqa: PLC0415 - heavy
+    from niftyflow.model.account_views import totals_of  # noqa: PLC0415 - heavy
 
     rows = [_row(each) for each in shown]
     if flat:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from niftyflow.cli.context import on_signals, run, settings_of, state_of
+from niftyflow.cli.context import on_signals, run, settings_of, showing, state_of
 from niftyflow.kit.clock import VirtualClock, monotonic, to_ist
 from niftyflow.model import Misconfigured
 from niftyflow.runtime.workspace import Workspace
@@ -94,13 +92,13 @@ async def _replay(
 
 
 async def play(
-    target: Workspace, settings: AppSettings, tape: Source, speed: float, title: str, source: str = "replay",
+    target: Workspace, settings: AppSettings, tape: Source, speed: float, title: str,
     replayed: Replay | None = None, recorded: Recorded | None = None, past: Past | None = None,
 ) -> None:  # fmt: skip
     """Play a tape into a workspace, show it while it runs, and say what came of it."""
     from niftyflow.brokers.simulator.playback import Playback  # noqa: PLC0415 - heavy
     from niftyflow.brokers.simulator.replay import ReplayFeed  # noqa: PLC0415 - heavy
-    from niftyflow.cli.screen import Rate, Screen  # noqa: PLC0415 - heavy
+    from niftyflow.cli.screen import Rate  # noqa: PLC0415 - heavy
     from niftyflow.runtime.recorded import copy_past  # noqa: PLC0415 - heavy
     from niftyflow.runtime.resuming import Progress, ResumedJournal, ResumedLetters, note  # noqa: PLC0415 - heavy
     from niftyflow.runtime.wiring import Process, engines  # noqa: PLC0415 - heavy
@@ -121,16 +119,14 @@ async def play(
         process = Process(target, settings, on, resumed=resumed, recorded=recorded)
         on_signals(process.stop)
         instruments = list(tape.instruments)
-        feed = ReplayFeed(playback, clock, speed=speed, source=source)
+        feed = ReplayFeed(playback, clock, speed=speed)
         rate, began = Rate(), monotonic()
-        screen = Screen(on.hot, instruments, clock, title)
-        showing = asyncio.create_task(screen.run(lambda: f"{rate.of(playback.delivered)} ticks; {process.money()}"))
-        try:
+
+        def counts() -> str:
+            return f"{rate.of(playback.delivered)} ticks; {process.money()}"
+
+        async with showing(on.hot, instruments, clock, title, counts, is_wanted=True):
             await process.run(feed, instruments, clock)
-        finally:
-            showing.cancel()
-            with suppress(asyncio.CancelledError):
-                await showing
         is_done = playback.is_finished and not process.is_stopped
         if replayed is not None and is_done:
             note(target, replayed.at(Progress.DONE))

@@ -1,4 +1,4 @@
-"""What every worker of a process says of itself: starting, running, waiting for the world, or stopped."""
+"""What every worker of a process says of itself: starting, running, waiting for the world, failed, or stopped."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ class State(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     WAITING = "waiting"
+    FAILED = "failed"
     STOPPED = "stopped"
 
 
 class Report(msgspec.Struct, frozen=True):
-    """One worker's state and why."""
+    """One worker's state and why; `restarts` counts how often it crashed and was begun again."""
 
     worker: str
     state: State
     reason: str
+    restarts: int = 0
 
 
 class Worker:
@@ -36,12 +38,14 @@ class Worker:
         self.name = name
         self.state = State.STARTING
         self.reason = ""
+        self.restarts = 0
+        self.has_run = False
 
     def runs(self) -> None:
         """Say that work goes on."""
-        if self.state is State.WAITING:
+        if self.state in {State.WAITING, State.FAILED}:
             log.info("worker_resumed", worker=self.name)
-        self.state, self.reason = State.RUNNING, ""
+        self.state, self.reason, self.has_run = State.RUNNING, "", True
         metrics.STAGE_PAUSED.labels(self.name).set(0)
 
     def waits(self, reason: str) -> None:
@@ -50,6 +54,17 @@ class Worker:
             log.warning("worker_waits", worker=self.name, reason=reason)
         self.state, self.reason = State.WAITING, reason
         metrics.STAGE_PAUSED.labels(self.name).set(1)
+
+    def fails(self, reason: str) -> None:
+        """Say that the worker has crashed and will be begun again."""
+        self.state, self.reason = State.FAILED, reason
+        metrics.STAGE_PAUSED.labels(self.name).set(1)
+
+    def restarted(self) -> None:
+        """Say that the worker begins again after a crash."""
+        self.state, self.reason = State.STARTING, ""
+        self.restarts += 1
+        metrics.WORKER_RESTARTS.labels(self.name).inc()
 
     def stops(self, reason: str = "") -> None:
         """Say that the worker is done."""
@@ -68,7 +83,7 @@ class Health:
 
     def report(self) -> list[Report]:
         """Return every worker's state."""
-        return [Report(worker.name, worker.state, worker.reason) for worker in self._workers.values()]
+        return [Report(worker.name, worker.state, worker.reason, worker.restarts) for worker in self._workers.values()]
 
     @property
     def is_healthy(self) -> bool:

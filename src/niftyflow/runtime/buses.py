@@ -17,6 +17,6 @@ def bus_of(settings: BusSettings, journal: EmbeddedBus) -> Bus:
     return KafkaBus(settings.servers, prefix=settings.prefix, partitions=settings.partitions, source="niftyflow")
 
 
-def journal_of(workspace: Workspace) -> EmbeddedBus:
+def journal_of(workspace: Workspace, settings: BusSettings | None = None) -> EmbeddedBus:
     """Return the workspace's embedded log, not opened yet."""
-    return EmbeddedBus(workspace.log)
+    return EmbeddedBus(workspace.log, recent_bytes=(settings or BusSettings()).recent_mb << 20)

@@ -1,16 +1,18 @@
-"""Giving commands from outside: to the process that trades the account, or to the book itself when nobody does.
+"""Giving commands to the process that trades the account, or to the book itself when nobody does.
 
-The account's lease says which of the two. It decides nothing: whoever takes the command does, and says what came of it.
+From outside the account's lease says which of the two; from inside (`GivenCommands`) it is the process itself. It
+decides nothing: whoever takes the command does, and says what came of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-from niftyflow.bus.port import Bus, Start, Subscription
+from niftyflow.bus.following import follow
+from niftyflow.bus.port import Batch, Bus, Start, Subscription
 from niftyflow.kit.clock import WallClock, monotonic
 from niftyflow.kit.log import get_logger
 from niftyflow.model import (
@@ -27,6 +29,7 @@ from niftyflow.runtime.buses import bus_of, journal_of
 from niftyflow.runtime.decisions import reading_book
 from niftyflow.runtime.settings import AppSettings
 from niftyflow.runtime.workspace import Workspace
+from niftyflow.storage.book_ports import BookStore
 from niftyflow.storage.leases import FileLeases
 from niftyflow.storage.ports import Lease
 
@@ -159,3 +162,61 @@ async def _apply(
             return await desk.take_command(command, WallClock().now())
         finally:
             giving_up.cancel()
+
+
+class GivenCommands:
+    """Commands given inside a process: one reader of the results for all of them, for as long as `run` runs.
+
+    The book has the last word: a result that was missed on the topic is found there, and a command whose id the book
+    knows is not told again.
+    """
+
+    def __init__(self, bus: Bus, book: BookStore) -> None:
+        self._bus = bus
+        self._book = book
+        self._waiting: dict[str, asyncio.Future[CommandResult]] = {}
+        self.begun = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take results from the topic, until cancelled."""
+        await follow(self._bus, RESULTS, self._take, begun=self.begun)
+
+    async def give(self, command: Command, wait_seconds: float) -> CommandResult | None:
+        """Publish a command and return its result; None when there is none in time (it may still be done).
+
+        Raises:
+            Refused: the book knows another kind of command by its id.
+            Retryable: the bus or the book is away.
+        """
+        known = await self._book.result(command.id)
+        if known is not None:
+            if (known.kind, known.account) != (command.kind, command.account):
+                raise Refused(f"command {command.id} was {known.kind.value} of {known.account}: draw another id")
+            return known
+        until = monotonic() + wait_seconds
+        answered = self._waiting.get(command.id)
+        is_mine = answered is None
+        if answered is None:  # else it is on its way already: both wait for one result
+            answered = self._waiting[command.id] = asyncio.get_running_loop().create_future()
+        try:
+            if is_mine:
+                with suppress(TimeoutError):  # else the result is found in the book
+                    await asyncio.wait_for(self.begun.wait(), wait_seconds)
+                await _publish(self._bus, command, wait_seconds)
+            await asyncio.wait([answered], timeout=max(0.0, until - monotonic()))
+        finally:
+            if is_mine:
+                del self._waiting[command.id]
+        return answered.result() if answered.done() else await self._book.result(command.id)
+
+    async def result(self, command_id: str) -> CommandResult | None:
+        """Return what became of a command, or None when it was not taken yet."""
+        return await self._book.result(command_id)
+
+    def _take(self, batch: Batch) -> None:
+        for record in batch.body if isinstance(batch.body, tuple) else ():
+            if not isinstance(record, CommandResult):
+                continue
+            waiting = self._waiting.get(record.id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(record)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from niftyflow.model import Interval, Order, OrderState, Product, Signal, StrategyState, from_e4
+from niftyflow.model.account_views import KillSwitch, PositionView
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import BookStore, DecisionStore, PositionRow
 from niftyflow.storage.ports import MarketStore
@@ -113,42 +114,8 @@ async def find_orders(book: BookStore, wanted: OrdersWanted) -> OrdersFound:
 # -- positions -----------------------------------------------------------------------------------------------------
 
 
-class PositionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A position with its profit; money in rupees. `unrealised` is at `last_price`, the last stored candle's close.
-
-    Both are null where a position is open and no candle of it is stored; `net` is realised and unrealised less charges.
-    """
-
-    account: str
-    strategy: str
-    instrument: str
-    product: Product
-    net_quantity: int
-    average_price: Decimal
-    last_price: Decimal | None
-    realised: Decimal
-    realised_fifo: Decimal
-    unrealised: Decimal | None
-    charges: Decimal
-    net: Decimal
-    updated_at: int
-
-
-class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """What positions come to together, in rupees; `is_complete` says whether every open one could be valued."""
-
-    positions: int
-    flat: int
-    realised: Decimal
-    realised_fifo: Decimal
-    unrealised: Decimal
-    charges: Decimal
-    net: Decimal
-    is_complete: bool
-
-
 async def find_positions(book: BookStore, market: MarketStore | None, account: str | None) -> list[PositionView]:
-    """Return every position, flat ones included, by account, strategy and instrument."""
+    """Return every position, flat ones included, by account, strategy and instrument, at the last stored close."""
     closes: dict[str, Decimal | None] = {}
     views = []
     for row in await book.positions(account):
@@ -177,21 +144,6 @@ def _view(row: PositionRow, instrument: str, close: Decimal | None) -> PositionV
     )  # fmt: skip
 
 
-def totals_of(positions: Collection[PositionView]) -> Totals:
-    """Return what positions come to together."""
-    nothing = Decimal("0.0000")
-    return Totals(
-        positions=len(positions),
-        flat=sum(not each.net_quantity for each in positions),
-        realised=sum((each.realised for each in positions), nothing),
-        realised_fifo=sum((each.realised_fifo for each in positions), nothing),
-        unrealised=sum((each.unrealised or nothing for each in positions), nothing),
-        charges=sum((each.charges for each in positions), nothing),
-        net=sum((each.net for each in positions), nothing),
-        is_complete=all(each.unrealised is not None for each in positions),
-    )
-
-
 # -- signals and strategies ----------------------------------------------------------------------------------------
 
 
@@ -215,20 +167,6 @@ async def find_signals(decisions: DecisionStore, wanted: SignalsWanted) -> list[
 async def find_strategies(book: BookStore, account: str | None = None) -> list[StrategyState]:
     """Return the strategies of an account, or of all, by account and name."""
     return await book.strategies(account)
-
-
-class KillSwitch(msgspec.Struct, frozen=True, kw_only=True):
-    """The kill switch of an account. `is_closing`: it will be on as soon as `exits_due` positions are flat."""
-
-    account: str
-    is_on: bool
-    is_closing: bool
-    reason: str
-    exits_due: int
-    working_orders: int
-    open_positions: int
-    at: int
-    """The latest moment of the account's data, ms UTC."""
 
 
 async def kill_switch(book: BookStore, account: str) -> KillSwitch | None:

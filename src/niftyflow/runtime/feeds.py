@@ -34,23 +34,31 @@ def live_feed(settings: AppSettings) -> tuple[Feed, Clock]:
     Raises:
         Misconfigured: credentials are missing, or the simulator's address is none.
     """
+    clock = VirtualClock() if settings.feed.broker == "simulator" else WallClock()
+    return feed_of(settings, clock), clock
+
+
+def feed_of(settings: AppSettings, clock: Clock) -> Feed:
+    """Return a new feed that runs by a clock; a feed that was stopped is not started again.
+
+    Raises:
+        Misconfigured: credentials are missing, or the simulator's address is none.
+    """
     if settings.feed.broker == "simulator":
-        clock = VirtualClock()
         try:
             at = KiteFeedSettings(root=settings.feed.url, api_key="simulator", access_token="simulator")  # noqa: S106 - the simulator knows no users
         except ValidationError as error:
             raise Misconfigured(
                 f"setting feed.url is {settings.feed.url!r}: {error.errors()[0]['ctx']['error']}"
             ) from error
-        return KiteFeed(at, clock, source="simulator"), clock
+        return KiteFeed(at, clock, source="simulator")
     kite = settings.kite
     if not kite.api_key or not kite.access_token.get_secret_value():
         raise Misconfigured(
             "Kite needs an API key and today's access token: "
             "set NIFTYFLOW_KITE__API_KEY and NIFTYFLOW_KITE__ACCESS_TOKEN, or [kite] in niftyflow.toml"
         )
-    wall = WallClock()
-    return KiteFeed(KiteFeedSettings(api_key=kite.api_key, access_token=kite.access_token), wall), wall
+    return KiteFeed(KiteFeedSettings(api_key=kite.api_key, access_token=kite.access_token), clock)
 
 
 async def instruments_of(settings: AppSettings, clock: Clock, worker: Worker) -> list[Instrument]:

@@ -154,7 +154,11 @@ class Parts:
 
         shell = self._shell(stage)
         await shell.assigned({0: 0})
-        await reader.open(subscribe)
+        try:
+            await reader.open(subscribe)
+        except BaseException:  # what was subscribed already would keep whoever tries again out
+            await reader.close()
+            raise
         return Part(shell, reader, bus)
 
     def _shell(self, stage: Stage) -> Shell:

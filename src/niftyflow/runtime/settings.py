@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError
 from niftyflow.aggregation.settings import AggregationSettings
 from niftyflow.ai.settings import AiSettings
 from niftyflow.analysis.settings import AnalysisSettings
+from niftyflow.gateway.settings import GatewaySettings
 from niftyflow.ingestion.service import IngestionSettings
 from niftyflow.kit.settings import Settings, readable
 from niftyflow.model import Misconfigured
@@ -58,6 +59,10 @@ class BusSettings(Settings):
     servers: str = Field(default="127.0.0.1:9092", description="Kafka brokers, host:port,host:port")
     prefix: str = Field(default="", description="Put before every topic and group on a shared cluster")
     partitions: int | None = Field(default=None, ge=1, description="Partitions of a topic, instead of the declared 50")
+    recent_mb: int = Field(
+        default=64, ge=1, le=4096,
+        description="Memory for a topic's newest records, in MB; who is further behind reads the file",
+    )  # fmt: skip
 
 
 class LogSettings(Settings):
@@ -78,6 +83,7 @@ class AppSettings(Settings):
     aggregation: AggregationSettings = AggregationSettings()
     signals: SignalSettings = SignalSettings()
     trading: TradingSettings = TradingSettings()
+    gateway: GatewaySettings = GatewaySettings()
     bus: BusSettings = BusSettings()
     log: LogSettings = LogSettings()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import Flag, auto
@@ -25,13 +25,16 @@ from niftyflow.runtime.buses import bus_of, journal_of
 from niftyflow.runtime.parts import Part, Parts
 from niftyflow.runtime.resuming import ResumedJournal
 from niftyflow.runtime.settings import AppSettings
+from niftyflow.runtime.supervisor import Unit, keep, keep_unit, until_stopped
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import BookStore, DecisionStore
+from niftyflow.storage.key_ports import KeyStore
 from niftyflow.storage.leases import FileLeases
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.ports import HotStore, MarketStore
 from niftyflow.storage.sqlite_book import SqliteBookStore
 from niftyflow.storage.sqlite_decisions import SqliteDecisionStore
+from niftyflow.storage.sqlite_keys import SqliteKeyStore
 from niftyflow.storage.sqlite_market import SqliteMarketStore
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.02
+STOP_SECONDS = 3.0
+"""What is still in hand so long after a stop is dropped when supervised: it is read again, as after a crash."""
 COLLECTOR = (2_000, 25, 50)
 """A small first generation: looking through a large one takes milliseconds, and an order waits for it."""
 
@@ -56,6 +61,7 @@ class Engines:
     market: MarketStore
     decisions: DecisionStore
     book: BookStore
+    keys: KeyStore
     hot: HotStore
     letters: DeadLetters
     health: Health
@@ -70,7 +76,7 @@ async def engines(workspace: Workspace, settings: AppSettings) -> AsyncIterator[
     """
     workspace.create()
     async with AsyncExitStack() as stack:
-        journal = journal_of(workspace)
+        journal = journal_of(workspace, settings.bus)
         bus = bus_of(settings.bus, journal)
         opened: list[Bus | MarketStore | BookStore | HotStore] = list(dict.fromkeys((journal, bus)))
         market, hot = SqliteMarketStore(workspace.market_db), MemoryHotStore()
@@ -79,7 +85,8 @@ async def engines(workspace: Workspace, settings: AppSettings) -> AsyncIterator[
             await engine.open()
             stack.push_async_callback(engine.close)
         decisions = SqliteDecisionStore(market.database)
-        yield Engines(bus, journal, market, decisions, book, hot, DeadLetters(bus, workspace.path), Health())
+        keys, letters = SqliteKeyStore(book.database), DeadLetters(bus, workspace.path)
+        yield Engines(bus, journal, market, decisions, book, keys, hot, letters, Health())
 
 
 def calm_collector() -> None:
@@ -106,9 +113,9 @@ class Process:
 
     def __init__(
         self, workspace: Workspace, settings: AppSettings, on: Engines, *, resumed: ResumedJournal | None = None,
-        recorded: Recorded | None = None,
+        recorded: Recorded | None = None, stopping: asyncio.Event | None = None,
     ) -> None:  # fmt: skip
-        """Run on the engines of a workspace.
+        """Run on the engines of a workspace, until `stopping` is set, or `stop` is called.
 
         With `resumed` the feed is a tape that begins anew; with `recorded` decisions are made as they were made then.
         """
@@ -117,8 +124,10 @@ class Process:
         self._workspace = workspace
         self._settings = settings
         self.engines = on
-        self._stopping = asyncio.Event()
-        self._desks: list[TradingDesk] = []
+        self._stopping = stopping or asyncio.Event()
+        self._units: list[Unit] = []
+        self.desk: TradingDesk | None = None
+        """Who trades the account, opened or being opened; another one after a crash."""
 
     def stop(self) -> None:
         """Ask for an end; what is in hand is finished, the rest is read again next time."""
@@ -129,61 +138,91 @@ class Process:
         """Whether an end was asked for."""
         return self._stopping.is_set()
 
+    def parts(self) -> list[Part]:
+        """Return what runs now; other parts of the same names after a crash."""
+        return [part for unit in self._units for part in unit.parts]
+
     def money(self) -> str:
         """Return what the account made today, in a few words; empty before it is open."""
-        for desk in self._desks:
-            if desk.account is not None:
-                portfolio = desk.account.portfolio
-                profit = from_e4(portfolio.profit_today())
-                return f"{portfolio.state.day.orders:,} orders sent, profit today {profit:,.2f} rupees after charges"
-        return ""
+        if self.desk is None or self.desk.account is None:
+            return ""
+        portfolio = self.desk.account.portfolio
+        profit = from_e4(portfolio.profit_today())
+        return f"{portfolio.state.day.orders:,} orders sent, profit today {profit:,.2f} rupees after charges"
 
     async def until_stopped(self, preparation: Coroutine[Any, Any, T]) -> T | None:
         """Return what a preparation gives, or None when the process is stopped before."""
-        preparing, stopping = asyncio.create_task(preparation), asyncio.create_task(self._stopping.wait())
-        await asyncio.wait([preparing, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if preparing.done():
-            return preparing.result()
-        preparing.cancel()
-        await asyncio.gather(preparing, return_exceptions=True)
-        return None
+        return await until_stopped(preparation, self._stopping)
 
     async def run(
-        self, feed: Feed | None, instruments: Sequence[Instrument], clock: Clock, *, does: Does = Does.ALL
-    ) -> None:
+        self, feed: Feed | None, instruments: Sequence[Instrument], clock: Clock, *, does: Does = Does.ALL,
+        supervised: bool = False, new_feed: Callable[[], Feed] | None = None,
+    ) -> None:  # fmt: skip
         """Ingest `feed` (when there is one), process what is in the log, and decide on it.
+
+        Supervised, a worker that crashes is begun again and the others go on, ingestion with a `new_feed`; otherwise
+        its error ends everything.
 
         Raises:
             LeaseHeld: another process ingests into this workspace, or trades its account.
             Misconfigured: the feed is older than what the workspace holds.
         """
         calm_collector()
-        async with AsyncExitStack() as stack:
-            parts = await self._parts(feed is not None, clock, does, stack)
-            ingestion = None if feed is None else self._ingestion(feed, clock, instruments)
-            async with asyncio.TaskGroup() as group:
-                running = [group.create_task(part.shell.run(part.reader), name=part.shell.stage.name) for part in parts]
-                if ingestion is not None:
-                    running.append(group.create_task(ingestion.run(instruments), name="ingestion"))
-                group.create_task(self._end(ingestion, parts, running), name="end")
+        units = self._units = self._make_units(feed is not None, clock, does)
+        async with AsyncExitStack() as unless_run:
+            for unit in units:
+                unless_run.push_async_callback(unit.close)
+                await unit.open()
+            unless_run.pop_all()
+        intake = None if feed is None else _Intake(lambda fed: self._ingestion(fed, clock, instruments), feed, new_feed)
+        async with asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(keep_unit(unit, self._stopping) if supervised else unit.run(), name=unit.name)
+                for unit in units
+            ]
+            if intake is not None:
+                taking_in = self._keep_ingestion(intake, instruments) if supervised else intake.run(instruments)
+                running.append(group.create_task(taking_in, name="ingestion"))
+            group.create_task(self._end(intake, units, running, is_hasty=supervised), name="end")
 
-    async def _parts(self, has_feed: bool, clock: Clock, does: Does, stack: AsyncExitStack) -> list[Part]:  # noqa: FBT001
-        """Make the parts of this process, in the order in which records pass them."""
+    async def _keep_ingestion(self, intake: _Intake, instruments: Sequence[Instrument]) -> None:
+        worker = self.engines.health.worker("ingestion")
+        await keep(
+            "ingestion",
+            [worker],
+            lambda: intake.run(instruments),
+            lambda: intake.run_again(instruments),
+            self._stopping,
+        )
+
+    def _make_units(self, has_feed: bool, clock: Clock, does: Does) -> list[Unit]:  # noqa: FBT001
+        """Return what makes the parts of this process, in the order in which records pass them."""
         on = self.engines
         make = Parts(on, self._settings, clock, self._recorded)
-        parts = []
+        units = []
         if on.journal is not on.bus and has_feed:
-            parts.append(await make.forwarder())
+            units.append(self._unit("forwarder", make.forwarder))
         if Does.PROCESSING in does:
-            parts.append(await make.processing())
+            units.append(self._unit("processing", make.processing))
         if Does.DECISIONS in does:
-            parts += [await make.analysis(), await make.aggregation(), await make.signals()]
-            parts += await make.trading(await self._desk(stack))
-        return parts
+            units.append(self._unit("analysis", make.analysis))
+            units.append(self._unit("aggregation", make.aggregation))
+            units.append(self._unit("signals", make.signals))
 
-    async def _desk(self, stack: AsyncExitStack) -> TradingDesk:
-        """Take the account over."""
+            async def trading(stack: AsyncExitStack) -> list[Part]:
+                return await make.trading(await self._open_desk(stack))
+
+            units.append(Unit("trading", [on.health.worker(name) for name in ("trading", "commands")], trading))
+        return units
+
+    def _unit(self, name: str, make: Callable[[], Coroutine[Any, Any, Part]]) -> Unit:
+        async def parts(_stack: AsyncExitStack) -> list[Part]:
+            return [await make()]
+
+        return Unit(name, [self.engines.health.worker(name)], parts)
+
+    async def _open_desk(self, stack: AsyncExitStack) -> TradingDesk:
+        """Take the account over, under a lease of its own: whoever had it before can write no more."""
         from niftyflow.trading.stage import TradingDesk  # noqa: PLC0415 - heavy
 
         on, settings = self.engines, self._settings.trading
@@ -196,7 +235,7 @@ class Process:
 
             desk = RecordedDesk(*arguments)
             desk.follow(self._recorded.commands)
-        self._desks.append(desk)
+        self.desk = desk
         await desk.open(lease, WallClock().now())
         return desk
 
@@ -208,25 +247,57 @@ class Process:
             prepare=lambda: on.market.save_instruments(instruments),
         )  # fmt: skip
 
-    async def _end(self, ingestion: Ingestion | None, parts: list[Part], running: list[asyncio.Task[None]]) -> None:
+    async def _end(
+        self, intake: _Intake | None, units: list[Unit], running: list[asyncio.Task[None]], *, is_hasty: bool
+    ) -> None:
         """Wait for a stop, or for the feed's end and then for everybody to have worked off the log."""
         ends = [asyncio.create_task(self._stopping.wait())]
-        if ingestion is not None:
-            ends.append(asyncio.create_task(ingestion.ended.wait()))
+        if intake is not None:
+            ends.append(asyncio.create_task(intake.ended.wait()))
         await asyncio.wait([*ends, *running], return_when=asyncio.FIRST_COMPLETED)
         for end in ends:
             end.cancel()
-        if not self._stopping.is_set() and ingestion is not None and ingestion.ended.is_set():
-            await self._worked_off(parts)
-        for one in (ingestion, *self._desks, *(part.shell for part in parts)):
+        if not self._stopping.is_set() and intake is not None and intake.ended.is_set():
+            await self._worked_off(units)
+        for one in (intake, self.desk, *units):
             if one is not None:
                 one.stop()
+        if is_hasty:
+            self._stopping.set()
+            _, late = await asyncio.wait(running, timeout=STOP_SECONDS)
+            for task in late:
+                log.warning("dropped_at_the_end", unit=task.get_name(), after_seconds=STOP_SECONDS)
+                task.cancel()
 
-    async def _worked_off(self, parts: list[Part]) -> None:
-        """Wait until each part in turn has done everything that those before it have written."""
-        for part in parts:
-            if not part.has_end:
-                continue
-            ends = await part.end()
-            while not self._stopping.is_set() and not part.has_done(ends):  # noqa: ASYNC110 - it works, it signals nothing
+    async def _worked_off(self, units: list[Unit]) -> None:
+        """Wait until each unit in turn has done everything that those before it have written."""
+        for unit in units:
+            ends = await unit.ends()
+            while not self._stopping.is_set() and not unit.has_done(ends):
                 await asyncio.sleep(LOOK_SECONDS)
+                ends = ends or await unit.ends()  # it was being made anew
+
+
+class _Intake:
+    """Ingestion, with a feed that is made anew when it is begun again after a crash."""
+
+    def __init__(self, make: Callable[[Feed], Ingestion], feed: Feed, new_feed: Callable[[], Feed] | None) -> None:
+        self._make = make
+        self._new_feed = new_feed or (lambda: feed)
+        self._current = make(feed)
+        self.ended = asyncio.Event()
+
+    async def run(self, instruments: Sequence[Instrument]) -> None:
+        """Take in until stopped, or until the feed ends."""
+        await self._current.run(instruments)
+        if self._current.ended.is_set():
+            self.ended.set()
+
+    async def run_again(self, instruments: Sequence[Instrument]) -> None:
+        """Take in from a new feed."""
+        self._current = self._make(self._new_feed())
+        await self.run(instruments)
+
+    def stop(self) -> None:
+        """Ask for an end after what is in hand."""
+        self._current.stop()

@@ -46,6 +46,11 @@ class Workspace:
         return self.path / "book.db"
 
     @property
+    def key_file(self) -> Path:
+        """The text of the gateway's first key, for its owner alone; commands of this machine find it here."""
+        return self.path / "api-key"
+
+    @property
     def leases(self) -> Path:
         """Who owns what."""
         return self.path / "leases"

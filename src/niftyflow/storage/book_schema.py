@@ -1,4 +1,4 @@
-"""The tables of the book database, for every engine: accounts, orders, fills and positions, and what trading took in.
+"""The tables of the book database, for every engine: accounts, orders, fills, positions, trading's inputs, API keys.
 
 Times are BIGINT ms UTC, money BIGINT of 1/10,000 rupee, enums their value, verdicts, parameters and bodies JSON text.
 It holds no statement and opens no connection; `book_migrations/` brings a database to this shape, a test compares them.
@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISIONS = ("b0001",)
+REVISIONS = ("b0001", "b0002")
 """Every schema revision this program knows, oldest first; the last one is what it needs."""
 
 MIGRATIONS = Path(__file__).parent / "book_migrations"
@@ -251,3 +251,43 @@ reading_positions = Table(
     PrimaryKeyConstraint("account", "topic", "partition"),
 )
 """How far an account has taken each topic in; committed with what it made of the records."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("tier", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("hash"),
+)
+"""Who may use the gateway; `hash` is the SHA-256 of a key's text, which is kept nowhere here."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("hash"),
+    Index(None, "key_id"),
+)
+"""Browsers that signed in, by the hash of their cookie."""
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("hash", String, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("hash"),
+    Index(None, "key_id"),
+)
+"""One-time links that were not opened yet, by hash."""

@@ -56,6 +56,11 @@ class SqliteBookStore:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._database = SqliteDatabase(path, REVISIONS, migrations=MIGRATIONS, durability="FULL", read_only=read_only)
 
+    @property
+    def database(self) -> SqliteDatabase:
+        """The file, for the stores that share it."""
+        return self._database
+
     async def open(self) -> None:
         """Connect, and unless read-only create the file and bring its schema up to date.
 

@@ -37,6 +37,14 @@ MANUAL = "manual"
 T = TypeVar("T")
 
 
+class NotPassed(Refused):
+    """The risk gate refused an order; it is in the book as rejected."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(f"order {order.client_order_id} did not pass the risk gate: {order.risk.reason}")
+        self.order = order
+
+
 class Starter(Protocol):
     """Whoever can start a strategy: it needs history from a store."""
 
@@ -111,6 +119,9 @@ async def execute(command: Command, account: TradingAccount, starter: Starter, w
         if command.kind is CommandKind.START_STRATEGY:
             return result(**await _start(command, account, starter))
         return result(**_HANDLERS[command.kind](command, account))
+    except NotPassed as error:
+        failed = [msgspec.to_builtins(check) for check in error.order.risk.checks if not check.is_passed]
+        return result(str(error), client_order_id=error.order.client_order_id, checks=failed)
     except Refused as error:
         return result(str(error))
 
@@ -137,7 +148,7 @@ def _place(command: Command, account: TradingAccount) -> dict[str, Any]:
         )
     )  # fmt: skip
     if not order.risk.is_passed:
-        raise Refused(f"order {order.client_order_id} did not pass the risk gate: {order.risk.reason}")
+        raise NotPassed(order)
     return {"client_order_id": order.client_order_id, "state": order.state.value}
 
 

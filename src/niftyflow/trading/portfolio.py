@@ -115,6 +115,8 @@ class Portfolio:
     marks: dict[InstrumentKey, Mark] = field(default_factory=dict)
     watched: set[InstrumentKey] = field(default_factory=set)
     """What running strategies look at."""
+    moved_at: dict[PositionKey, int] = field(default_factory=dict)
+    """When each position was last changed by a fill, ms UTC."""
     _times: deque[int] = field(default_factory=deque)
     told: list[AccountRecord] = field(default_factory=list)
     """What the last changes taken have to tell, in order."""
@@ -134,6 +136,7 @@ class Portfolio:
         for row in stored.positions:
             position = msgspec.json.decode(row.state, type=Position)
             portfolio._add(position)
+            portfolio.moved_at[position.key] = row.updated_at
         portfolio._times = deque(state.order_times)
         portfolio.marks = {InstrumentKey(key): mark for key, mark in state.marks.items()}
         return portfolio
@@ -309,7 +312,7 @@ class Portfolio:
         self.changes.fills.append(event)
         self.changes.position_events.append(moved)
         self._told += [event, moved]
-        self._changed_positions[key] = at
+        self._changed_positions[key] = self.moved_at[key] = at
         return event
 
     def _charges_of_fill(self, order: Order, fill: VenueFill, at: int) -> dict[str, Decimal]:
@@ -360,22 +363,6 @@ class Portfolio:
         self.told, self._told = self._told, []
         self._changed_orders, self._changed_positions = {}, {}
         return changes
-
-    def shown(self) -> dict[str, bytes]:
-        """Return the account as a screen shows it, field by field as JSON."""
-        positions = [
-            {
-                "strategy": position.strategy, "instrument": position.instrument, "product": position.product,
-                "net_quantity": position.net_quantity, "average_price": position.average_price,
-                "realised": from_e4(position.realised), "unrealised": from_e4(self.unrealised(position)),
-            }
-            for position in self.positions.values() if position.net_quantity
-        ]  # fmt: skip
-        fields = {
-            "profit": from_e4(self.profit()), "profit_today": from_e4(self.profit_today()),
-            "working_orders": len(self.orders), "kill_switch": self.state.kill_switch, "positions": positions,
-        }  # fmt: skip
-        return {name: msgspec.json.encode(value) for name, value in fields.items()}
 
     def _kept(self) -> set[InstrumentKey]:
         """Return the instruments whose last price must outlive a restart: deciding again needs the very same."""

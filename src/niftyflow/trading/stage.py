@@ -42,6 +42,7 @@ from niftyflow.storage.book_ports import BookStore, TradingInput
 from niftyflow.storage.ports import HotStore, Lease, MarketStore
 from niftyflow.trading import paper
 from niftyflow.trading.account import Action, TradingAccount
+from niftyflow.trading.account_view import account_view, fields_of
 from niftyflow.trading.commands import MANUAL, execute
 from niftyflow.trading.portfolio import AccountState, Portfolio
 from niftyflow.trading.requests import VenueUpdate
@@ -211,7 +212,7 @@ class TradingDesk:
         if now < self._due:
             return
         self._due = now + 1.0
-        shown = {f"portfolio:{self._settings.account}": account.portfolio.shown()}
+        shown = {f"portfolio:{self._settings.account}": fields_of(account_view(account))}
         await self._showing.show(lambda: self._hot.set_hashes(shown, PORTFOLIO_SECONDS))
 
     # -- commands --------------------------------------------------------------------------------------------------

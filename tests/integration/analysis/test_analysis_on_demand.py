@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from niftyflow.analysis.on_demand import analyze
+from niftyflow.analysis.on_demand import analyze, newest
 from niftyflow.analysis.settings import AnalysisSettings
 from niftyflow.model import Interval, InvalidValue, Refused, ScorecardBatch, UnknownInstrument
 from support.analysis_floors import DAY, MINUTE, OPENED, Deaths, by_minute, cards_of, exact, floor, tape, walk
@@ -124,3 +124,20 @@ async def test_a_minute_that_only_a_correction_brought_is_no_minute(tmp_path):
         told = [card for batch in cards_of(await ground.told()) for card in batch.to_records()]
         assert bits_of(card) == bits_of(told[-1])
         assert msgspec.structs.asdict(row)["anchor"] == OPENED
+
+
+async def test_the_newest_of_all_are_what_each_is_alone(tmp_path):
+    """Recorded answers included; an instrument whose last candle is too old is left out."""
+    async with floor(tmp_path) as ground:
+        await ground.put(*tape(walk(KEYS, 60)))
+        await ground.analyze()
+        await ground.market.upsert_candles(walk(["NSE:DELTA"], 3))
+        found = await newest(ground.market, ground.decisions, OPENED + 10 * MINUTE)
+        cards = [card for batch in found for card in batch.to_records()]
+        assert [card.instrument for card in cards] == sorted(KEYS)
+        for card in cards:
+            assert bits_of(card) == bits_of(await analyze(ground.market, ground.decisions, card.instrument))
+            assert card.ai_prediction is not None
+        every = await newest(ground.market, ground.decisions, 0)
+        assert sorted(each.keys()[0] for each in every) == sorted([*KEYS, "NSE:DELTA"])
+        assert await newest(ground.market, ground.decisions, 1 << 60) == []

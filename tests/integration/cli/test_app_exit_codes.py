@@ -70,7 +70,7 @@ def test_the_settings_file_of_the_workspace_is_read(niftyflow: Niftyflow, tmp_pa
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes where nobody may")
-@pytest.mark.parametrize("command", [("up",), ("demo",)])
+@pytest.mark.parametrize("command", [("up", "--no-gateway"), ("demo",)])
 def test_a_read_only_workspace_is_one_line(niftyflow: Niftyflow, tmp_path, command):
     """5, and how to choose another."""
     tmp_path.chmod(0o500)
@@ -88,9 +88,9 @@ def test_a_read_only_workspace_is_one_line(niftyflow: Niftyflow, tmp_path, comma
         (("replay", "2024-01-18"), "has recorded nothing on 2024-01-18"),
         (("status",), "ws"),
         (("dlq", "list"), "niftyflow demo"),
-        (("up", "--broker", "kite"), "NIFTYFLOW_KITE__ACCESS_TOKEN"),
-        (("up", "--url", "http://example.com"), "setting feed.url is 'http://example.com'"),
-        (("up", "--instruments", "nowhere.csv"), "nowhere.csv cannot be read"),
+        (("up", "--no-gateway", "--broker", "kite"), "NIFTYFLOW_KITE__ACCESS_TOKEN"),
+        (("up", "--no-gateway", "--url", "http://example.com"), "setting feed.url is 'http://example.com'"),
+        (("up", "--no-gateway", "--instruments", "nowhere.csv"), "nowhere.csv cannot be read"),
     ],
 )
 def test_surroundings_that_do_not_allow_a_start_are_one_line(niftyflow: Niftyflow, tmp_path, command, says):
@@ -105,14 +105,14 @@ def test_surroundings_that_do_not_allow_a_start_are_one_line(niftyflow: Niftyflo
 def test_a_file_in_the_workspace_s_place_is_one_line(niftyflow: Niftyflow, tmp_path):
     """Whatever needs it."""
     (tmp_path / "ws").write_text("")
-    ran = niftyflow("--workspace", tmp_path / "ws", "up")
+    ran = niftyflow("--workspace", tmp_path / "ws", "up", "--no-gateway")
     assert ran.code == Exit.MISCONFIGURED
     assert "choose another with --workspace" in ran.said
 
 
 def test_a_symbol_nobody_knows_is_refused(niftyflow: Niftyflow, tmp_path):
     """2: the request is wrong, not the surroundings."""
-    ran = niftyflow("--workspace", tmp_path / "ws", "up", "--symbols", "NYSE:IBM")
+    ran = niftyflow("--workspace", tmp_path / "ws", "up", "--no-gateway", "--symbols", "NYSE:IBM")
     assert ran.code == Exit.REFUSED
     assert "NYSE" in ran.said
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from niftyflow.cli.app import app
 from niftyflow.model import Order, OrderState, Signal, StrategyState
-from niftyflow.runtime.decisions import PositionView, Totals
+from niftyflow.model.account_views import PositionView, Totals
 from support.decided_days import decided_workspace
 
 

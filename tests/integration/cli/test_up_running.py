@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from niftyflow.storage.leases import FileLeases
 from support.candle_csv import minute_rows, write_csv
 from support.command_line import Niftyflow, niftyflow
 from support.commands import end, simulator, start
 
 __all__ = ["niftyflow"]
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
@@ -66,9 +65,9 @@ def until(is_so: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 
 def interrupted(process: subprocess.Popen[str]) -> int:
-    """Press Ctrl-C and return the exit code; five seconds are enough."""
+    """Press Ctrl-C and return the exit code; how soon it ends is measured by `bench_demo`."""
     process.send_signal(signal.SIGINT)
-    return process.wait(timeout=5)
+    return process.wait(timeout=60)
 
 
 def test_it_waits_for_the_simulator_and_what_it_took_in_can_be_replayed(run, tape, tmp_path, niftyflow: Niftyflow):
@@ -129,32 +128,6 @@ def test_a_port_that_is_taken_is_one_line(run, tmp_path):
     assert said(tmp_path).splitlines() == [
         f"niftyflow: port {port} on 127.0.0.1 is taken; stop what holds it, or choose another (0: any free one)"
     ]
-
-
-def test_the_demo_plays_to_its_end_and_its_candles_can_be_read(run, tmp_path, niftyflow: Niftyflow):
-    """The whole generated session: fifty shares and the index, no gap, no dead letter, marked as synthetic."""
-    demo = run("--workspace", tmp_path, "demo", "--speed", "max")
-    output, _ = demo.communicate(timeout=120)
-    assert demo.returncode == 0, said(tmp_path)
-    assert "18,360 candles of 51 instruments, 0 gaps, 0 dead letters" in output
-    ran = niftyflow("--workspace", tmp_path / "demo", "candles", "RELIANCE", "--last", "1000", "--csv")
-    assert len(ran.out.splitlines()) == 361
-    assert "synthetic" in ran.out
-    assert said(tmp_path) == ""
-
-
-async def test_ctrl_c_ends_the_demo_and_a_second_demo_does_not_sweep_it_away(run, tmp_path):
-    """0, a summary, no traceback; while it runs, another one says who holds the place."""
-    demo = run("--workspace", tmp_path, "demo", "--speed", "600")
-    until((tmp_path / "demo" / "leases" / "lease-raw-ticks%2F0.json").exists, demo)
-    until((tmp_path / "demo" / "log" / "raw-ticks.db").exists, demo)
-    other = run("--workspace", tmp_path, "demo")
-    assert other.wait(timeout=PATIENCE_SECONDS) == 2
-    assert f"held by process {demo.pid}" in said(tmp_path, 1)
-    assert interrupted(demo) == 0
-    assert "candles of" in demo.stdout.read()
-    assert said(tmp_path) == ""
-    await (await FileLeases(tmp_path / "demo" / "leases").acquire("raw-ticks/0")).release()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,9 @@ import msgspec
 import pytest
 from typer.main import get_command
 
+from niftyflow.gateway.board import CANDLE_RING
+from niftyflow.gateway.channels import RING_EVENTS, SNAPSHOT_EVENTS
+from niftyflow.gateway.sockets import MARKET, MOST_FORMING, MOST_SYMBOLS, ORDERS, POSITIONS, Request
 from niftyflow.model import (
     Candle,
     Command,
@@ -25,7 +28,7 @@ from niftyflow.model import (
     Tick,
     Watermark,
 )
-from tools.docs import commands
+from tools.docs.commands import commands
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -60,12 +63,21 @@ def test_the_messages_of_the_contracts_are_real_ones() -> None:
         assert msgspec.json.encode(msgspec.json.decode(line, type=kind)).decode() == line
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the names under which the headings of a page can be linked to."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_links_lead_somewhere(page: Path) -> None:
-    """A relative link names a file that is there."""
-    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text())]
-    local = [link for link in links if link and "://" not in link]
-    assert [link for link in local if not (page.parent / link).exists()] == []
+    """A relative link names a file that is there, and a heading in it."""
+    found = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", page.read_text())
+    links = [link.partition("#") for link in map("".join, found) if "://" not in link]
+    targets = [((page.parent / name) if name else page, heading) for name, _, heading in links]
+    assert [str(target) for target, _ in targets if not target.exists()] == []
+    assert [f"{target}#{heading}" for target, heading in targets if heading and heading not in anchors(target)] == []
 
 
 def test_every_page_can_be_found_from_the_index() -> None:
@@ -106,6 +118,31 @@ def test_the_page_of_exit_codes_is_the_program_s() -> None:
     rows = re.findall(r"^\| (\d+) \| ([a-z ]+)", page, re.MULTILINE)
     assert [int(code) for code, _ in rows] == [code.value for code in Exit]
     assert [text.split()[0] for _, text in rows] == [code.name.lower().split("_")[0] for code in Exit]
+
+
+def test_the_page_of_sockets_is_the_gateway_s() -> None:
+    """Channels, frames and limits are those of the program; what a client says is read by the gateway's own type."""
+    text = (ROOT / "docs" / "reference" / "sockets.md").read_text()
+    rows = dict(re.findall(r"^\| `(/ws/[^`]+)` \| (.+) \|$", text, re.MULTILINE))
+    for path, names in (
+        ("/ws/market", MARKET),
+        ("/ws/orders/{account}", ORDERS),
+        ("/ws/positions/{account}", POSITIONS),
+    ):
+        assert rows[path].replace("`", "").split(", ") == list(names)
+    assert all(f"\n| `{name}` | " in text for name in {*MARKET, *ORDERS, *POSITIONS})
+    frames = [
+        line for block in blocks(ROOT / "docs" / "reference" / "sockets.md", "json") for line in block.splitlines()
+    ]
+    said = [msgspec.json.decode(line, type=Request) for line in frames if '"op"' in line]
+    assert {request.op for request in said} == {"auth", "subscribe", "unsubscribe", "resume", "ping"}
+    told = [msgspec.json.decode(line) for line in frames if '"op"' not in line]
+    assert {frame["type"] for frame in told} == {"snapshot", "delta", "gap", "error", "pong"}
+    assert f"{MOST_FORMING} at most; other channels take {MOST_SYMBOLS:,}" in text
+    kept = (
+        f"newest {RING_EVENTS:,} are kept (of candles {CANDLE_RING:,}), and a snapshot has the newest {SNAPSHOT_EVENTS}"
+    )
+    assert kept in " ".join(text.split())
 
 
 @pytest.mark.parametrize("record", DECISIONS, ids=lambda record: record.stem)

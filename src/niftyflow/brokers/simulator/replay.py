@@ -17,6 +17,7 @@ from niftyflow.brokers.port import FeedClock, FeedEnd, FeedEvent, FeedUp
 from niftyflow.brokers.simulator.encoding import PacketMaker, frame_cuts
 from niftyflow.brokers.simulator.pace import UNLIMITED, Pace
 from niftyflow.brokers.simulator.playback import Playback, Step
+from niftyflow.brokers.simulator.tape import SECOND
 from niftyflow.kit.clock import VirtualClock, monotonic
 from niftyflow.model import Broken, Instrument, Misconfigured
 
@@ -28,16 +29,21 @@ class ReplayFeed:
     """The `Feed` of a playback; paced at `speed` times real time, or as fast as it is read."""
 
     def __init__(
-        self, playback: Playback, clock: VirtualClock, *, speed: float = UNLIMITED, source: str = "replay"
-    ) -> None:
+        self, playback: Playback, clock: VirtualClock, *, speed: float = UNLIMITED, source: str = "replay",
+        pace: Pace | None = None,
+    ) -> None:  # fmt: skip
         """Drive `clock` with the playback's time.
+
+        With a `pace` somebody else sets the speed, at any time, and the exchange's time goes on by whole seconds: what
+        was read then always ends at a clock mark, from which another feed can go on.
 
         Raises:
             InvalidValue: the speed is below 0.1.
         """
         self.source = source
         self.playback = playback
-        self.pace = Pace(speed)
+        self.pace = pace or Pace(speed)
+        self._step_ms = 1 if pace is None else SECOND
         self._clock = clock
         self._maker = PacketMaker(playback.source.instruments)
         self._index: TokenIndex | None = None
@@ -92,7 +98,7 @@ class ReplayFeed:
             await asyncio.sleep(0)
             return self.playback.advance_block(_BLOCK_EVENTS)
         await asyncio.sleep(_BEAT_SECONDS)
-        due = self.pace.due(monotonic())
+        due = self.pace.due(monotonic()) // self._step_ms * self._step_ms
         step = self.playback.advance(due)
         if self.playback.position > due:
             self.pace.anchor(monotonic(), self.playback.position)

@@ -7,7 +7,6 @@ knows no users: whoever can reach the port can listen and steer.
 from __future__ import annotations
 
 import asyncio
-import errno
 
 from aiohttp import WSMsgType, web
 
@@ -15,9 +14,9 @@ from niftyflow.brokers.simulator.clients import CLOSE_SECONDS, HEARTBEAT_SECONDS
 from niftyflow.brokers.simulator.desk import Desk
 from niftyflow.brokers.simulator.pace import Pace
 from niftyflow.brokers.simulator.playback import Playback
+from niftyflow.kit.addresses import refusal_of_address, spelled_host
 from niftyflow.kit.clock import monotonic
 from niftyflow.kit.log import get_logger
-from niftyflow.model import Misconfigured
 
 SEND_BUFFER_BYTES = 64 << 20
 QUIET_SECONDS = 1.0
@@ -58,8 +57,7 @@ class SimulatorServer:
     @property
     def url(self) -> str:
         """The WebSocket's address; the desk has the same with `http`."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"ws://{host}:{self._port}"
+        return f"ws://{spelled_host(self._host)}:{self._port}"
 
     async def start(self) -> None:
         """Listen.
@@ -76,7 +74,7 @@ class SimulatorServer:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as error:
             await self._runner.cleanup()
-            raise _refusal(error, self._host, self._port) from error
+            raise refusal_of_address(error, self._host, self._port) from error
         self._port = int(self._runner.addresses[0][1])
 
     async def run(self) -> None:
@@ -156,13 +154,3 @@ class SimulatorServer:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             self.clients.write_heartbeats()
-
-
-def _refusal(error: OSError, host: str, port: int) -> Misconfigured:
-    if error.errno == errno.EADDRINUSE:
-        return Misconfigured(f"port {port} on {host} is taken; stop what holds it, or choose another (0: any free one)")
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return Misconfigured(f"port {port} is not allowed for this user; choose one above 1023")
-    return Misconfigured(
-        f"cannot listen on {host}:{port}: {error.strerror or error}; choose an address of this machine"
-    )

@@ -45,11 +45,16 @@ class SyntheticSession:
     The last symbol is illiquid: many of its minutes have no trade. The index itself comes on top of `symbols`.
     """
 
-    def __init__(self, parts: Sequence[tuple[int, int]], *, seed: int = 1, symbols: int = len(MEMBERS)) -> None:
+    def __init__(
+        self, parts: Sequence[tuple[int, int]], *, seed: int = 1, symbols: int = len(MEMBERS),
+        closes: Sequence[float] | None = None,
+    ) -> None:  # fmt: skip
         """Describe a session of one or more parts of continuous trading, each (from, until) in ms UTC.
 
+        `closes` are the previous session's last prices, in the order of `instruments`; without, usual ones.
+
         Raises:
-            InvalidValue: there is no symbol, or a part has no minute.
+            InvalidValue: there is no symbol, a part has no minute, or there are not as many closes as instruments.
         """
         if symbols < 1:
             raise InvalidValue("symbols", symbols, "a session has at least one symbol")
@@ -67,8 +72,10 @@ class SyntheticSession:
         self.instruments: Sequence[Instrument] = [
             msgspec.structs.replace(each, has_derivatives=each.symbol in traded_in_derivatives) for each in listed
         ]
-        opens, closes = parts[0][0], parts[-1][1]
-        self.sessions: Sequence[Session] = [Session(opens - _CLOCK_LEAD, opens, closes + MINUTE)]
+        if closes is not None and len(closes) != len(self.instruments):
+            raise InvalidValue("closes", len(closes), f"there are {len(self.instruments)} instruments")
+        self._closes = closes
+        self.sessions: Sequence[Session] = [session_of(parts)]
 
     def chunks(self) -> Iterator[Events]:
         """Yield the snapshot before the open, then a minute at a time (15 seconds with more than 1,000 symbols)."""
@@ -76,7 +83,7 @@ class SyntheticSession:
         day = (opens + IST_OFFSET_MS) // DAY
         random = np.random.Generator(np.random.PCG64([self.seed, day, len(self.members)]))
         minutes = sum(until - since for since, until in self.parts) / MINUTE
-        market = _Market(self.members, opens, minutes, random)
+        market = _Market(self.members, opens, minutes, random, self._closes)
         yield market.snapshot()
         length = MINUTE if len(self.members) <= _WIDE else MINUTE // 4
         traded = 0
@@ -87,16 +94,26 @@ class SyntheticSession:
                 traded += end - start
 
 
+def session_of(parts: Sequence[tuple[int, int]]) -> Session:
+    """Return the span of exchange time that parts of trading lie in: from shortly before them to a minute after."""
+    opens, closes = parts[0][0], parts[-1][1]
+    return Session(opens - _CLOCK_LEAD, opens, closes + MINUTE)
+
+
 class _Market:
     """The state of all symbols between two blocks."""
 
-    def __init__(self, members: Sequence[Member], opens: int, minutes: float, random: np.random.Generator) -> None:
+    def __init__(
+        self, members: Sequence[Member], opens: int, minutes: float, random: np.random.Generator,
+        closes: Sequence[float] | None,
+    ) -> None:  # fmt: skip
         self._random = random
         self._opens = opens
         count = len(members)
         self._slots_a_minute = MINUTE // SLOT
         self._minutes = minutes
-        self._previous = np.array([each.price for each in members])
+        self._previous = np.array([each.price for each in members] if closes is None else closes[:-1])
+        self._index_previous = INDEX_LEVEL if closes is None else closes[-1]
         sectors = sorted({each.sector for each in members})
         self._sector = np.array([sectors.index(each.sector) for each in members])
         self._sectors = len(sectors)
@@ -126,7 +143,7 @@ class _Market:
         count = len(self._ltp)
         events = np.zeros(count + 1, dtype=EVENT)
         events["instrument"] = np.arange(count + 1)
-        events["ltp"] = [*self._ltp, INDEX_LEVEL]
+        events["ltp"] = [*self._ltp, self._index_previous]
         events["timestamp"] = self._opens - SNAPSHOT_LEAD
         events["arrival"] = self._opens - SNAPSHOT_LEAD + 1 + np.arange(count + 1) * 900 // (count + 1)
         events["traded_at"] = [*self._traded_at, self._opens - SNAPSHOT_LEAD]
@@ -217,7 +234,7 @@ class _Market:
         rows = np.flatnonzero(np.append(np.diff(times // SECOND) > 0, True))
         members = min(len(MEMBERS), ltp.shape[1])
         weights = self._weights[:members] / self._weights[:members].sum()
-        level = INDEX_LEVEL * (ltp[rows, :members] / self._previous[:members]) @ weights
+        level = self._index_previous * (ltp[rows, :members] / self._previous[:members]) @ weights
         events = np.zeros(len(rows), dtype=EVENT)
         events["instrument"] = ltp.shape[1]
         events["arrival"] = times[rows] + SLOT - 10

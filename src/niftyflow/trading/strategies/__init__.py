@@ -34,3 +34,11 @@ def make(kind: str, parameters: Mapping[str, Any]) -> Strategy:
         return strategy(strategy.Parameters.model_validate(dict(parameters)))
     except ValidationError as error:
         raise readable(error, f"strategy {kind}") from error
+
+
+def kinds() -> list[dict[str, Any]]:
+    """Return every kind with what it does in a line, and its parameters as a JSON schema."""
+    return [
+        {"kind": kind, "title": (of.__doc__ or kind).splitlines()[0], "parameters": of.Parameters.model_json_schema()}
+        for kind, of in STRATEGIES.items()
+    ]

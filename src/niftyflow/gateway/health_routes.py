@@ -1,0 +1,116 @@
+"""Whether the process lives, whether everything it needs is there, and its metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal
+
+import prometheus_client
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from niftyflow.gateway.envelope import failure, success
+from niftyflow.gateway.errors import request_id_of
+from niftyflow.gateway.routing import Route
+from niftyflow.gateway.schemas_common import Described, answers, failures
+from niftyflow.gateway.sources import Sources, sources_of
+from niftyflow.kit.health import State
+from niftyflow.model import Misconfigured, Retryable
+
+router = APIRouter(tags=["operations"], route_class=Route)
+
+PING_SECONDS: Final = 1.0
+
+
+class LiveAnswer(Described):
+    """It answers, so it lives."""
+
+    is_live: Literal[True]
+
+
+class PartAnswer(Described):
+    """A worker or a dependency, and how it is."""
+
+    name: str
+    state: str = Field(examples=["running"])
+    reason: str = Field(description="Why, when it does not run")
+
+
+class ReadyAnswer(Described):
+    """Every worker and dependency."""
+
+    is_ready: bool
+    workers: list[PartAnswer]
+    dependencies: list[PartAnswer]
+
+
+READY: Final = {
+    "is_ready": True,
+    "workers": [{"name": "processing", "state": "running", "reason": ""}],
+    "dependencies": [{"name": "market store", "state": "running", "reason": ""}],
+}
+
+PROMETHEUS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "Prometheus text format", "content": {"text/plain": {"schema": {"type": "string"}}}},
+    **failures("unauthenticated", "forbidden", "too_many_requests", "internal", "unavailable", "timeout"),
+}
+
+
+@router.get(
+    "/health/live", operation_id="getLive", summary="Whether the process lives",
+    responses=answers(LiveAnswer, example={"is_live": True}),
+)  # fmt: skip
+async def live() -> Response:
+    """Answer, without a key and without looking at anything."""
+    return success({"is_live": True})
+
+
+@router.get(
+    "/health/ready", operation_id="getReady", summary="Whether everything it needs is there",
+    responses=answers(ReadyAnswer, example=READY, means="All of it runs; else 503 with the same in `details`"),
+)  # fmt: skip
+async def ready(request: Request) -> Response:
+    """Return the state of every worker and of every store and topic it depends on; 503 when one is not well."""
+    sources = sources_of(request)
+    dependencies = await asyncio.gather(*(_asked(name, ping) for name, ping in _dependencies(sources).items()))
+    workers = [
+        {"name": each.worker, "state": each.state.value, "reason": each.reason} for each in sources.health.report()
+    ]
+    parts: list[dict[str, Any]] = [*workers, *dependencies]
+    away = [part["name"] for part in parts if part["state"] != State.RUNNING.value]
+    found = {"is_ready": not away, "workers": workers, "dependencies": dependencies}
+    if not away:
+        return success(found)
+    return failure("unavailable", f"not ready: {', '.join(away)}", request_id_of(request), found, {"Retry-After": "1"})
+
+
+@router.get(
+    "/metrics", operation_id="getMetrics", summary="Metrics for Prometheus", response_class=Response,
+    responses=PROMETHEUS,
+)  # fmt: skip
+async def metrics() -> Response:
+    """Return every metric of the process."""
+    text = await asyncio.to_thread(prometheus_client.generate_latest)
+    return Response(text, media_type="text/plain; version=0.0.4")
+
+
+def _dependencies(sources: Sources) -> dict[str, Callable[[], Awaitable[object]]]:
+    return {
+        "market store": sources.market.ping,
+        "book": sources.book.ping,
+        "hot store": sources.hot.ping,
+        "bus": lambda: sources.bus.end("market_candles"),
+    }
+
+
+async def _asked(name: str, ping: Callable[[], Awaitable[object]]) -> dict[str, str]:
+    try:
+        async with asyncio.timeout(PING_SECONDS):
+            await ping()
+    except (Retryable, Misconfigured, TimeoutError) as error:
+        reason = str(error) or f"no answer within {PING_SECONDS:g} s"
+        return {"name": name, "state": State.WAITING.value, "reason": reason}
+    return {"name": name, "state": State.RUNNING.value, "reason": ""}

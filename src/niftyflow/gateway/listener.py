@@ -1,0 +1,120 @@
+"""One connected client: its subscriptions, the frames it is owed, and whether it takes them.
+
+It pulls from the channels when it may write, so a client that does not read holds up nobody and costs no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final
+
+from niftyflow.gateway.subscription import Subscription
+from niftyflow.gateway.wire import Wire
+from niftyflow.kit.clock import monotonic
+
+MOST_REPLIES: Final = 64
+STALLED_SECONDS: Final = 5.0
+TRY_AGAIN_LATER: Final = 1013
+
+
+class Listener:
+    """A client, with what it asked for on each channel, and its place there.
+
+    It counts the frames it writes in `sent`, by channel (replies under ""), which clients share.
+    """
+
+    def __init__(self, wire: Wire, sent: Counter[str], on_end: Callable[[str], None]) -> None:
+        self.subscriptions: dict[str, Subscription] = {}
+        self.asked: dict[str, frozenset[str]] = {}
+        self.sent = sent
+        self.is_over = False
+        self._wire = wire
+        self._on_end = on_end
+        self._replies: deque[bytes] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._blocked_since: float | None = None
+        wire.on_clear = self._cleared
+
+    def say(self, text: bytes) -> None:
+        """Reply with a frame; a client that asks and does not read the replies is ended."""
+        if len(self._replies) >= MOST_REPLIES:
+            self.end(TRY_AGAIN_LATER, "too many replies were not read", "queue_full")
+            return
+        self._replies.append(text)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what is owed and due, and come back when more is due."""
+        if self.is_over or not self._may_write():
+            return
+        while self._replies:
+            self._write("", self._replies.popleft())
+            if not self._may_write():
+                return
+        now, next_due = monotonic(), math.inf
+        for name, subscription in self.subscriptions.items():
+            if not subscription.is_owed:
+                continue
+            for text in subscription.frames(now):
+                self._write(name, text)
+            if not self._may_write():
+                return
+            if subscription.is_owed:
+                next_due = min(next_due, subscription.due)
+        self._come_back(next_due - now)
+
+    def end(self, code: int, reason: str, why: str) -> None:
+        """Close, saying why; `why` is its name in the metrics."""
+        if not self.is_over:
+            self.leave()
+            self._on_end(why)
+            self._wire.close(code, reason)
+
+    def end_if_stalled(self, now: float) -> None:
+        """Cut the client off when it took nothing for five seconds: a close would wait behind what it did not read."""
+        if not self.is_over and self._blocked_since is not None and now - self._blocked_since >= STALLED_SECONDS:
+            self.leave()
+            self._on_end("stalled")
+            self._wire.abort()
+
+    def leave(self) -> None:
+        """Write nothing more."""
+        self.is_over = True
+        self._wire.on_clear = None
+        self._replies.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _write(self, name: str, text: bytes) -> None:
+        self._wire.write(text)
+        self.sent[name] += 1
+
+    def _may_write(self) -> bool:
+        if self._wire.is_clear:
+            self._blocked_since = None
+            return True
+        if self._blocked_since is None:
+            self._blocked_since = monotonic()
+        return False
+
+    def _cleared(self) -> None:
+        self._blocked_since = None
+        self.flush()
+
+    def _come_back(self, seconds: float) -> None:
+        if math.isinf(seconds):
+            return
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(max(0.0, seconds), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.flush()

@@ -1,0 +1,104 @@
+"""What the doctor finds: well, to be looked at, or broken; each with what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from niftyflow.kit.addresses import listening
+from niftyflow.runtime.doctor import Finding, Verdict, examine
+from niftyflow.runtime.settings import AppSettings
+from niftyflow.runtime.wiring import engines
+from niftyflow.runtime.workspace import Workspace
+
+
+async def findings(workspace: Workspace) -> dict[str, Finding]:
+    """Examine a workspace; return what was found by name."""
+    return {each.name: each for each in await examine(workspace)}
+
+
+async def opened(folder: Path) -> Workspace:
+    """Return a workspace with all its stores, and settings that ask for a free port."""
+    workspace = Workspace(folder)
+    async with engines(workspace, AppSettings()):
+        pass
+    workspace.settings_file.write_text("[gateway]\nport = 0\n")
+    workspace.settings_file.chmod(0o600)
+    return workspace
+
+
+async def test_a_sound_workspace_has_nothing_that_fails(tmp_path):
+    """Every thing the issue names is looked at; nothing is left behind."""
+    workspace = await opened(tmp_path / "ws")
+    before = sorted(workspace.path.rglob("*"))
+    found = await findings(workspace)
+    assert [each for each in found.values() if each.verdict is Verdict.FAIL] == []
+    assert list(found) == [
+        "python", "packages", "settings", "port", "disk space", "disk speed", "clock", "time zones", "calendar",
+        "market database", "book", "log", "pages", "secrets",
+    ]  # fmt: skip
+    assert "sound" in found["book"].text
+    assert {each.name for each in sorted(workspace.path.rglob("*"))} <= {each.name for each in before} | {
+        "market.db-wal",
+        "market.db-shm",
+        "book.db-wal",
+        "book.db-shm",
+    } | {f"{each.name}{end}" for each in before for end in ("-wal", "-shm")}
+
+
+async def test_a_workspace_that_is_not_there_yet_is_no_failure(tmp_path):
+    """Whoever looks before the first start is told what will be made."""
+    found = await findings(Workspace(tmp_path / "nothing" / "yet"))
+    assert found["book"].verdict is Verdict.OK
+    assert "made at the first start" in found["log"].text
+    assert not (tmp_path / "nothing").exists()
+
+
+async def test_wrong_settings_fail_with_the_line_to_correct(tmp_path):
+    """The same line that a start would end with."""
+    workspace = await opened(tmp_path)
+    workspace.settings_file.write_text("[gateway]\nprot = 1\n")
+    found = (await findings(workspace))["settings"]
+    assert found.verdict is Verdict.FAIL
+    assert "unknown setting gateway.prot" in found.text
+
+
+async def test_a_taken_port_is_a_warning_that_says_what_to_do(tmp_path):
+    """It may be niftyflow itself that holds it."""
+    workspace = await opened(tmp_path)
+    with listening("127.0.0.1", 0) as holder:
+        workspace.settings_file.write_text(f"[gateway]\nport = {holder.getsockname()[1]}\n")
+        found = (await findings(workspace))["port"]
+    assert found.verdict is Verdict.WARN
+    assert "--port" in found.text
+
+
+@pytest.mark.parametrize(
+    ("name", "of"), [("book.db", "book"), ("market.db", "market database"), ("log/signals.db", "log")]
+)
+async def test_a_damaged_file_fails_by_name(tmp_path, name, of):
+    """Not with a traceback."""
+    workspace = await opened(tmp_path)
+    file = workspace.path / name
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.execute("PRAGMA journal_mode = DELETE")
+    whole = file.read_bytes()
+    file.write_bytes(b"x" * 100 + whole[100:])
+    found = (await findings(workspace))[of]
+    assert found.verdict is Verdict.FAIL
+    assert str(file) in found.text
+    assert "backup" in found.text
+
+
+async def test_a_secret_that_others_may_read_fails_with_the_command(tmp_path):
+    """The very line to type: chmod 600 and the file."""
+    workspace = await opened(tmp_path)
+    workspace.key_file.write_text("nfk_x")
+    workspace.key_file.chmod(0o644)
+    found = (await findings(workspace))["secrets"]
+    assert found.verdict is Verdict.FAIL
+    assert f"chmod 600 {workspace.key_file}" in found.text

@@ -1,0 +1,142 @@
+"""When a crashed worker is begun again, and when its crash ends the process."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from niftyflow.kit.health import State, Worker
+from niftyflow.model import LeaseHeld, Misconfigured
+from niftyflow.runtime import supervisor
+from niftyflow.runtime.supervisor import keep, until_stopped
+from niftyflow.storage.book_ports import LeaseLost
+from support.waiting import until
+
+
+class Patient:
+    """Something that crashes so many times; it says when it was begun."""
+
+    def __init__(self, worker: Worker, *errors: Exception) -> None:
+        self.worker = worker
+        self.errors = list(errors)
+        self.begun = 0
+
+    async def run(self) -> None:
+        """Run, or crash."""
+        self.begun += 1
+        self.worker.runs()
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+@pytest.fixture
+def waits(monkeypatch) -> None:
+    """Make what is waited between two runs short."""
+    monkeypatch.setattr("niftyflow.runtime.supervisor.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("niftyflow.runtime.supervisor.LONGEST_WAIT_SECONDS", 0.04)
+
+
+async def kept(patient: Patient, stopping: asyncio.Event | None = None) -> None:
+    """Keep it."""
+    await keep("patient", [patient.worker], patient.run, patient.run, stopping or asyncio.Event())
+
+
+@pytest.mark.usefixtures("waits")
+async def test_it_is_begun_again_until_it_ends_by_itself():
+    """Each restart is counted; what it died of stands in its health meanwhile."""
+    worker = Worker("patient")
+    patient = Patient(worker, *[RuntimeError(str(number)) for number in range(5)])
+    await kept(patient)
+    assert (patient.begun, worker.restarts) == (6, 5)
+
+
+async def test_the_waits_grow_from_one_second_to_five_minutes():
+    """As the issue says, and a day of crashes is no more than 300 of them."""
+    assert (supervisor.FIRST_WAIT_SECONDS, supervisor.LONGEST_WAIT_SECONDS) == (1.0, 300.0)
+    worker, stopping = Worker("patient"), asyncio.Event()
+    running = asyncio.create_task(kept(Patient(worker, RuntimeError("boom"), RuntimeError("boom")), stopping))
+    await until(lambda: worker.state is State.FAILED)
+    assert worker.reason == "RuntimeError: boom (begun again in 1 s)"
+    await until(lambda: worker.restarts == 1 and worker.state is State.FAILED)
+    assert worker.reason == "RuntimeError: boom (begun again in 2 s)"
+    stopping.set()
+    await asyncio.wait_for(running, 60)
+    assert worker.restarts == 1
+
+
+class Noting(Worker):
+    """A worker that remembers what it died of."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.reasons: list[str] = []
+
+    def fails(self, reason: str) -> None:
+        """Note it."""
+        self.reasons.append(reason)
+        super().fails(reason)
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize(("well", "seconds"), [(0.0, [0.01, 0.01, 0.01]), (3600.0, [0.01, 0.02, 0.04])])
+async def test_after_running_well_it_begins_with_the_first_wait_again(monkeypatch, well, seconds):
+    """One that lives for hours between two crashes is not punished for the old one."""
+    monkeypatch.setattr("niftyflow.runtime.supervisor.WELL_SECONDS", well)
+    worker = Noting("patient")
+    await kept(Patient(worker, *[RuntimeError("x")] * 3))
+    assert worker.reasons == [f"RuntimeError: x (begun again in {each:g} s)" for each in seconds]
+
+
+@pytest.mark.parametrize("error", [Misconfigured("no"), LeaseHeld("it", "another")])
+async def test_before_it_has_run_what_the_surroundings_refuse_ends_the_process(error):
+    """Somebody has to look at it: one clear line."""
+    worker = Worker("patient")
+
+    async def run() -> None:
+        raise ExceptionGroup("in a group", [error])
+
+    with pytest.raises(type(error)) as refused:
+        await keep("patient", [worker], run, run, asyncio.Event())
+    assert refused.value is error
+
+
+@pytest.mark.usefixtures("waits")
+async def test_once_it_has_run_the_same_is_waited_for_but_a_lost_lease_is_not():
+    """A lease may be free again in a moment; one that a newer owner took never is."""
+    worker = Worker("patient")
+    patient = Patient(worker, LeaseHeld("it", "another"), Misconfigured("no"))
+    await kept(patient)
+    assert patient.begun == 3
+    with pytest.raises(LeaseLost):
+        await kept(Patient(worker, LeaseLost("gone")))
+
+
+async def test_a_stop_ends_the_wait_and_a_preparation():
+    """Nobody waits five minutes for Ctrl-C."""
+    stopping = asyncio.Event()
+    waiting = asyncio.create_task(until_stopped(asyncio.sleep(3600), stopping))
+    await asyncio.sleep(0)
+    stopping.set()
+    assert await asyncio.wait_for(waiting, 60) is None
+
+    async def fails() -> None:
+        raise Misconfigured("no")
+
+    with pytest.raises(Misconfigured):
+        await until_stopped(fails(), asyncio.Event())
+
+
+async def test_a_cancelled_one_is_not_begun_again():
+    """The end of the process is no crash."""
+    worker = Worker("patient")
+    running = asyncio.create_task(keep("p", [worker], _for_ever, _for_ever, asyncio.Event()))
+    await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert worker.restarts == 0
+
+
+async def _for_ever() -> None:
+    await asyncio.sleep(3600)

@@ -1,0 +1,4 @@
+export * from "./names";
+export * from "./numbers";
+export * from "./reasons";
+export * from "./times";

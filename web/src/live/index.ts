@@ -1,0 +1,9 @@
+export {
+  type CandleEvent,
+  hasten,
+  type LiveCandle,
+  type LivePrice,
+  type LiveScorecard,
+  startFeed,
+} from "./feed";
+export * from "./hooks";
