@@ -12,6 +12,7 @@ import asyncio
 import base64
 import json
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -135,7 +136,12 @@ async def main(address: str, path: str, key: str, count: int, file: str = "") ->
         kept.append([])
         mine = kept[-1] if file else None
         client = RawClient(handshake(address, path, key), first, delays, stalls=stalls, kept=mine)
-        await loop.create_connection(lambda client=client: client, host, int(port))
+        line_out = socket.socket()
+        if stalls:  # or the kernel would take a minute of frames for it
+            line_out.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line_out.setblocking(False)  # noqa: FBT003 - the library's signature
+        await loop.sock_connect(line_out, (host, int(port)))
+        await loop.create_connection(lambda client=client: client, sock=line_out)
         clients.append(client)
         await client.subscribed
     print("ready", flush=True)

@@ -187,14 +187,20 @@ def gist(what: str, told: str) -> str:
 
 
 def write_api(node: Node, file: Path) -> None:
-    """Write the client's types from the gateway's OpenAPI document."""
-    document = importlib.import_module("tools.openapi").document()
-    done = subprocess.run(
-        [node.node, "generate_api.js", str(file)], cwd=WEB, input=json.dumps(document), text=True, timeout=120,
-        check=False, capture_output=True,
-    )  # fmt: skip
+    """Write the client's types from the gateway's OpenAPI document.
+
+    Raises:
+        NotBuilt: the document does not make types.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        document = Path(folder) / "openapi.json"
+        document.write_text(json.dumps(importlib.import_module("tools.openapi").document()), encoding="utf-8")
+        done = subprocess.run(
+            [node.node, "generate_api.js", str(document), str(file)], cwd=WEB, text=True, timeout=PATIENCE_SECONDS,
+            check=False, capture_output=True,
+        )  # fmt: skip
     if done.returncode:
-        raise NotBuilt(f"the types of the API cannot be written ({done.stderr.strip().splitlines()[-1:]})")
+        raise NotBuilt(gist("generate_api", done.stderr))
 
 
 def check() -> None:

@@ -1,10 +1,11 @@
-// Writes src/api/schema.d.ts from the gateway's OpenAPI document on standard input (`python -m tools.web api`). Examples
-// and the answers of errors are left out: every error has one shape, which src/api/errors.ts names.
+// Writes src/api/schema.d.ts from the gateway's OpenAPI document: node generate_api.js DOCUMENT TYPES, as
+// `python -m tools.web api` does. Examples and the answers of errors are left out: every error has one shape, which
+// src/api/errors.ts names.
 import { readFileSync, writeFileSync } from "node:fs";
 import { argv } from "node:process";
 import openapiTS, { astToString } from "openapi-typescript";
 
-const document = JSON.parse(readFileSync(0, "utf8"));
+const document = JSON.parse(readFileSync(argv[2], "utf8"));
 const UNUSED = new Set(["/health/live", "/health/ready", "/metrics"]);
 
 const only = (object, isKept) => Object.fromEntries(Object.entries(object).filter(isKept));
@@ -34,4 +35,4 @@ const types = astToString(
 );
 const head =
   "// Generated from the gateway's OpenAPI document by `python -m tools.web api`. Do not edit.\n\n";
-writeFileSync(argv[2] ?? "src/api/schema.d.ts", head + types);
+writeFileSync(argv[3], head + types);

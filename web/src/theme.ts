@@ -11,14 +11,18 @@ const ink: MantineColorsTuple = [
   "#dfe6ee", "#b8c4d1", "#93a3b4", "#6f8194", "#33414f", "#26323f", "#1c2631", "#141c25", "#0f161d", "#0a0f15",
 ]; // prettier-ignore
 
+const red: MantineColorsTuple = [
+  "#fdeef0", "#fbe0e4", "#f6bcc4", "#f19aa6", "#ee8593", "#e5697a", "#c93f55", "#b3243b", "#9a1c31", "#7d1426",
+]; // prettier-ignore
+
 const slate: MantineColorsTuple = [
   "#f6f8fa", "#eef2f5", "#e2e8ee", "#d0d9e2", "#b3c0cc", "#8796a5", "#5f6f7f", "#475665", "#2f3c49", "#1c2733",
 ]; // prettier-ignore
 
 export const theme = createTheme({
   primaryColor: "tide",
-  primaryShade: { light: 7, dark: 5 },
-  colors: { tide, dark: ink, gray: slate },
+  primaryShade: { light: 7, dark: 6 },
+  colors: { tide, red, dark: ink, gray: slate },
   fontFamily: '"Inter", system-ui, sans-serif',
   fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, monospace',
   fontSizes: { xs: "0.75rem", sm: "0.8125rem", md: "0.875rem", lg: "1rem", xl: "1.125rem" },

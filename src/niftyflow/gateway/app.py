@@ -59,7 +59,7 @@ SECURITY: Final = {
 def create_app(sources: Sources, settings: GatewaySettings, keys: KeyStore) -> FastAPI:
     """Return the application over `sources`, guarded by the keys of a store."""
     app = FastAPI(
-        title="niftyflow", version=niftyflow.__version__, description=DESCRIPTION, redoc_url=None,
+        title="niftyflow", version=niftyflow.__version__, description=DESCRIPTION, redoc_url=None, docs_url=None,
         swagger_ui_oauth2_redirect_url=None, redirect_slashes=False,
     )  # fmt: skip
     keyring = Keyring(keys)

@@ -82,6 +82,11 @@ class Hub:
             self._drop(listener, name)
         listener.leave()
 
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The clients that are connected now."""
+        return tuple(self._clients)
+
     async def subscribe(self, listener: Listener, name: str, asked: frozenset[str]) -> None:
         """Have a client told of these symbols too (`*`: all), beginning with what stands of all it listens to."""
         await self._prepare(name, symbols_of(asked))

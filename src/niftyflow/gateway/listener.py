@@ -35,6 +35,7 @@ class Listener:
         self._on_end = on_end
         self._replies: deque[bytes] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._due_at = 0.0  # of the timer: a handle of no delay does not tell it
         self._blocked_since: float | None = None
         wire.on_clear = self._cleared
 
@@ -109,11 +110,12 @@ class Listener:
         if math.isinf(seconds):
             return
         loop = asyncio.get_running_loop()
+        due = loop.time() + max(0.0, seconds)
         if self._timer is not None:
-            if self._timer.when() <= loop.time() + seconds:
+            if self._due_at <= due:
                 return
             self._timer.cancel()
-        self._timer = loop.call_later(max(0.0, seconds), self._due)
+        self._timer, self._due_at = loop.call_at(due, self._due), due
 
     def _due(self) -> None:
         self._timer = None

@@ -16,12 +16,15 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 INDEX: Final = "index.html"
+REFERENCE: Final = {"/docs": "docs.html"}
+"""Pages of their own, by address."""
 HASHED: Final = "assets/"
 """Files whose names change with their contents."""
 NOT_PAGES: Final = ("/api", "/ws", "/health", "/metrics", "/docs", "/openapi.json")
+FRESH: Final = {INDEX, *REFERENCE.values()}
 FOREVER: Final = "public, max-age=31536000, immutable"
 AN_HOUR: Final = "public, max-age=3600"
-NOT_BUILT: Final = "the dashboard's pages are not built here; the API is, see /docs"
+NOT_BUILT: Final = "the dashboard's pages are not built here; the API is, see /openapi.json"
 
 
 class Pages:
@@ -40,7 +43,7 @@ class Pages:
             await WebSocketClose(reason="there is no socket of that name")(scope, receive, send)
             return
         path = scope["path"]
-        if any(path == name or path.startswith(f"{name}/") for name in NOT_PAGES):
+        if path not in REFERENCE and any(path == name or path.startswith(f"{name}/") for name in NOT_PAGES):
             raise HTTPException(404)
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
@@ -50,7 +53,7 @@ class Pages:
         await response(scope, receive, send)
 
     async def _found(self, files: StaticFiles, scope: Scope) -> Response:
-        name = files.get_path(scope)
+        name = REFERENCE.get(scope["path"]) or files.get_path(scope)
         if "\0" in name:
             raise HTTPException(404)
         if name in ("", "."):
@@ -62,7 +65,7 @@ class Pages:
                 raise
             response, name = await self._index(files, scope), INDEX
         is_hashed = name.replace(os.sep, "/").startswith(HASHED)
-        response.headers["Cache-Control"] = "no-cache" if name == INDEX else FOREVER if is_hashed else AN_HOUR
+        response.headers["Cache-Control"] = "no-cache" if name in FRESH else FOREVER if is_hashed else AN_HOUR
         return response
 
     @staticmethod

@@ -14,13 +14,16 @@ TEXT: Final = """\
 [bus]
 recent_mb = 16    # at hundreds of times real time a minute of ticks is large
 
+[trading.limits]
+max_daily_loss_rupees = 100_000    # a crossing of averages pays its charges often: it is to be watched all day
+
 [[trading.strategies]]
 name = "ema-cross"
 kind = "ema-cross"
 instruments = [
     "NSE:HDFCBANK", "NSE:ICICIBANK", "NSE:RELIANCE", "NSE:INFY", "NSE:BHARTIARTL", "NSE:LT", "NSE:ITC", "NSE:TCS",
 ]
-parameters = { fast = 3, slow = 8, value_rupees = 40000 }
+parameters = { fast = 5, slow = 20, value_rupees = 40000 }
 
 [[trading.strategies]]
 name = "signal-follower"

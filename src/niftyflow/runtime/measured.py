@@ -5,7 +5,7 @@ It reads what Prometheus is told too, so that both say the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from prometheus_client import Counter, Histogram
@@ -37,9 +37,14 @@ MEASURES: Final = {
 """What says how long a layer's work takes; the others measure nothing of that kind."""
 
 
-def total(counter: Counter) -> float:
-    """Return a counter's value, all labels together."""
-    return sum(sample.value for family in counter.collect() for sample in family.samples if sample.name.endswith(TOTAL))
+def total(counter: Counter, outcomes: Collection[str] | None = None) -> float:
+    """Return a counter's value, all labels together, or those alone whose `outcome` is meant."""
+    return sum(
+        sample.value
+        for family in counter.collect()
+        for sample in family.samples
+        if sample.name.endswith(TOTAL) and (outcomes is None or sample.labels["outcome"] in outcomes)
+    )
 
 
 class Latencies:

@@ -36,6 +36,8 @@ STORE_SECONDS: Final = 5.0
 """Between two questions to the stores."""
 PING_SECONDS: Final = 1.0
 WORST: Final = (State.FAILED, State.WAITING, State.STARTING, State.STOPPED, State.RUNNING)
+TAKEN_IN: Final = ("journaled", "refused")
+"""What ingestion makes of a tick; processing counts the same ticks again."""
 NOT_HERE: Final = "this process does not run it"
 
 
@@ -98,7 +100,7 @@ class SystemPicture:
     async def _drawn(self) -> dict[str, Any]:
         records = {topic: await self._end(topic) for topic in TOPICS_SHOWN}
         counts: dict[str, float] = {topic: end for topic, end in records.items() if end is not None}
-        counts["ticks"], counts["candles"] = total(metrics.TICKS), total(metrics.CANDLES)
+        counts["ticks"], counts["candles"] = total(metrics.TICKS, TAKEN_IN), total(metrics.CANDLES)
         self._rates.add(Sample(monotonic(), counts))
         self._latencies.look()
         if monotonic() - self._asked_stores >= STORE_SECONDS:

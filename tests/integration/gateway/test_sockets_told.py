@@ -237,8 +237,7 @@ async def test_candles_are_told_as_they_close_and_as_they_form(served: Served):
         ]  # fmt: skip
         await served.sources.hot.set_hashes({key: {"close": b"11.7"}})
         await served.hub._look_at_forming([RELIANCE])
-        await send(client, op="ping")
-        assert (await told(client))["type"] == "pong"
+        assert served.hub.board.candles.forming.get(RELIANCE)["close"] == 11.5
 
 
 async def test_scorecards_are_told_in_short_and_never_go_back(served: Served):

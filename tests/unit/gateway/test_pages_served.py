@@ -41,6 +41,15 @@ async def test_every_address_of_the_page_gives_the_page(folder: Path, path: str)
     assert response.headers["cache-control"] == "no-cache"
 
 
+async def test_the_reference_of_the_api_is_a_page_of_its_own(folder: Path):
+    """Built with the others, so that it needs no other host."""
+    (folder / "docs.html").write_text("<title>API</title>")
+    async with browser(folder) as client:
+        response = await client.get("/docs")
+    assert response.text == "<title>API</title>"
+    assert response.headers["cache-control"] == "no-cache"
+
+
 async def test_hashed_files_are_kept_for_ever_and_others_for_an_hour(folder: Path):
     """A changed file has another name."""
     async with browser(folder) as client:

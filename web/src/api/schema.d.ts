@@ -1961,7 +1961,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_GivenAnswer_"];
+                    "application/json": components["schemas"]["Envelope_KillSwitchGivenAnswer_"];
                 };
             };
         };
@@ -2044,7 +2044,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_GivenAnswer_"];
+                    "application/json": components["schemas"]["Envelope_OrderGivenAnswer_"];
                 };
             };
         };
@@ -2104,7 +2104,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_GivenAnswer_"];
+                    "application/json": components["schemas"]["Envelope_OrderGivenAnswer_"];
                 };
             };
         };
@@ -2138,7 +2138,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_GivenAnswer_"];
+                    "application/json": components["schemas"]["Envelope_OrderGivenAnswer_"];
                 };
             };
         };

@@ -155,7 +155,7 @@ function Heading({ column, sort, onSort }: HeadingProps) {
       aria-sort={isSorted ? way : undefined}
     >
       {column.sortBy === undefined ? (
-        column.header
+        column.header || <span className="only-read-aloud">Actions</span>
       ) : (
         <button type="button" className={classes.sort} onClick={onSort}>
           {column.header}

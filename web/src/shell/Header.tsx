@@ -90,9 +90,9 @@ function Line() {
   return (
     <div className={classes.fact}>
       <dt>Connection</dt>
-      <dd role="status">
+      <dd>
         <span className={classes.dot} data-phase={phase} aria-hidden="true" />
-        {LINES[phase]}
+        <span role="status">{LINES[phase]}</span>
       </dd>
     </div>
   );

@@ -18,6 +18,7 @@ export function KillSwitchButton({ mayTrade }: { mayTrade: boolean }) {
       <Button
         color="red"
         variant={isOn ? "filled" : "light"}
+        {...(isOn ? {} : { c: "var(--nf-down)" })}
         leftSection={<PowerIcon size={16} />}
         onClick={open}
         disabled={!mayTrade}

@@ -38,6 +38,9 @@ export function Shell() {
   useEffect(() => (account === undefined ? undefined : startFeed(account)), [account]);
 
   const error = session.error;
+  // While the login page loads this frame is still there: asking again would never end.
+  if (error instanceof ApiError && error.isUnauthorised && here.startsWith("/login"))
+    return <Loading what="Opening" />;
   if (error instanceof ApiError && error.isUnauthorised)
     return <Navigate to="/login" search={here === "/" ? {} : { next: here }} replace />;
   if (session.data === undefined)

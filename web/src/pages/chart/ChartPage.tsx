@@ -164,7 +164,7 @@ function Candles({
       <div
         ref={room}
         className={classes.room}
-        role="img"
+        role="group"
         aria-label={`Candles of ${symbol}, ${interval}. The numbers of the newest one stand above.`}
       />
       {chart.bars.length === 0 && (

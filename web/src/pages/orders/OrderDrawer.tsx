@@ -5,7 +5,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
-import { type Order, type OrderDetail, queries } from "../../api";
+import { type Order, type OrderDetail, type OrderEvent, queries } from "../../api";
 import { Failed, Loading, Money, Moment, StateBadge } from "../../components";
 import { price, quantity, shortSymbol, words } from "../../format";
 import { named, useCancel } from "./actions";
@@ -119,7 +119,7 @@ function Story({ detail }: { detail: OrderDetail }) {
       </dl>
       <h4>States</h4>
       <ol className={classes.timeline}>
-        {events.map((event) => (
+        {events.map((event, at) => (
           <li key={event.sequence}>
             <Moment value={event.at} />
             <StateBadge state={event.state} />
@@ -129,6 +129,7 @@ function Story({ detail }: { detail: OrderDetail }) {
                   {quantity(event.filled)} of {quantity(event.quantity)}{" "}
                 </span>
               )}
+              {isRepriced(event, events[at - 1]) && <span className="num">at {price(event.price)} </span>}
               <span className="dim">{event.reason}</span>
             </span>
           </li>
@@ -141,6 +142,10 @@ function Story({ detail }: { detail: OrderDetail }) {
       ))}
     </>
   );
+}
+
+function isRepriced(event: OrderEvent, before: OrderEvent | undefined): boolean {
+  return event.price !== null && before !== undefined && event.price !== before.price;
 }
 
 function FillLines({ fill }: { fill: OrderDetail["fills"][number] }) {

@@ -51,8 +51,12 @@ export function OrdersPage() {
     }),
     placeholderData: keepPreviousData,
   });
-  const show = (order?: string): void =>
-    void navigate({ to: "/orders", search: order === undefined ? {} : { order } });
+  const show = (order?: string): void => {
+    // Symbol and side stay, so that the ticket keeps what was typed.
+    const { symbol, side } = search;
+    const kept = { ...(symbol === undefined ? {} : { symbol }), ...(side === undefined ? {} : { side }) };
+    void navigate({ to: "/orders", search: order === undefined ? kept : { ...kept, order } });
+  };
   const form = (
     <OrderTicket
       key={`${search.symbol ?? ""} ${search.side ?? ""}`}
@@ -91,7 +95,11 @@ export function OrdersPage() {
           {orders.data !== undefined && orders.data.length >= limit && limit < MOST && (
             <div className={classes.more}>
               <span className="dim">The newest {limit} are shown.</span>
-              <Button variant="default" loading={orders.isFetching} onClick={() => setLimit(limit + 200)}>
+              <Button
+                variant="default"
+                loading={orders.isPlaceholderData}
+                onClick={() => setLimit(limit + 200)}
+              >
                 Show more
               </Button>
             </div>

@@ -6,8 +6,8 @@ import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 
 import { queries, type Signal } from "../../api";
-import { CloseIcon, type Column, DataTable, Moment, Page, Panel, SymbolSearch } from "../../components";
-import { decimal, price, reasonText, shortSymbol } from "../../format";
+import { CloseIcon, type Column, DataTable, Page, Panel, SymbolSearch } from "../../components";
+import { dayTime, decimal, minuteTime, price, reasonText, shortSymbol } from "../../format";
 import { useSignals } from "../../live";
 import { Left } from "./Left";
 import { SignalDrawer } from "./SignalDrawer";
@@ -97,8 +97,12 @@ export function SignalsPage() {
 const COLUMNS: readonly Column<Signal>[] = [
   {
     id: "time",
-    header: "Time, IST",
-    cell: (signal) => <Moment value={signal.timestamp} />,
+    header: "IST",
+    cell: ({ timestamp }) => (
+      <span className="num" title={`${dayTime(timestamp)} IST`}>
+        {minuteTime(timestamp)}
+      </span>
+    ),
     sortBy: (signal) => Date.parse(signal.timestamp),
   },
   {
