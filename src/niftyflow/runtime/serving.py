@@ -21,6 +21,7 @@ from starlette.websockets import WebSocketClose
 
 from niftyflow.gateway.envelope import failure, success
 from niftyflow.gateway.pages import INDEX, NOT_PAGES, Pages
+from niftyflow.gateway.wire import SERVER_OPTIONS
 from niftyflow.kit.addresses import listening, spelled_host
 from niftyflow.kit.clock import Clock, WallClock
 from niftyflow.kit.log import get_logger
@@ -36,8 +37,6 @@ log = get_logger(__name__)
 LAST_ANSWERS_SECONDS: Final = 1
 """How long answers under way may take once the server ends."""
 KEEP_ALIVE_SECONDS: Final = 30
-LARGEST_FRAME_BYTES: Final = 64 * 1024
-"""Of a client's socket: it sends what it subscribes to, nothing more."""
 TRY_AGAIN_LATER: Final = 1013
 
 
@@ -101,9 +100,9 @@ async def front_door(settings: AppSettings, port: int | None = None) -> AsyncIte
     said.setLevel(logging.WARNING)
     server = _Server(
         uvicorn.Config(
-            door, http="httptools", ws="websockets-sansio", ws_max_size=LARGEST_FRAME_BYTES, lifespan="off",
-            log_config=None, access_log=False, server_header=False, proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+            door, http="httptools", **SERVER_OPTIONS, lifespan="off", log_config=None, access_log=False,
+            server_header=False, proxy_headers=False, timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
         )
     )  # fmt: skip
     serving = asyncio.create_task(server.serve(sockets=[socket]), name="http-server")
