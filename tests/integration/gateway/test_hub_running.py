@@ -175,6 +175,7 @@ async def test_changes_are_measured_against_the_close_before_the_ticks_day(tmp_p
             await bus.publish("raw-ticks", [ticks(2750.0, timestamp=T + DAY_MS)])
             await until(lambda: wire.client.values[RELIANCE]["change_percent"] == 10.0)
             await until(lambda: wire.client.values[RELIANCE]["ltp"] == 2750.0)
+            assert wire.client.values[RELIANCE]["change_percent"] == 10.0
 
 
 async def test_prices_of_the_days_instruments_are_remembered_at_the_start(tmp_path: Path):
@@ -201,6 +202,7 @@ async def test_an_unreadable_record_does_not_end_the_reading(tmp_path: Path):
             bus.breaks = DecodeError("torn", b"")
             await bus.publish("raw-ticks", [ticks(2850.0)])
             await until(lambda: RELIANCE in hub.board.prices and bus.breaks is None)
+            assert hub.board.prices.get(RELIANCE).ltp == 2850.0
 
 
 async def test_clients_and_frames_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

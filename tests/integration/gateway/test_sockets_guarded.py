@@ -286,6 +286,7 @@ async def test_a_client_that_asks_and_does_not_read_is_ended(served: Served):
         except ConnectionClosed:
             pass
         await until(lambda: not served.hub._clients)
+        assert served.hub.listeners == ()
         client.transport.abort()
 
 
