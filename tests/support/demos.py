@@ -86,14 +86,14 @@ def a_demo(folder: Path, *options: str) -> Iterator[Demo]:
         demo.process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def playwright() -> Iterator[Playwright]:
-    """Give the library that steers browsers."""
+    """Give the library that steers browsers; while it is there, its event loop runs, and no other test may."""
     with sync_playwright() as library:
         yield library
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Give a real Chromium."""
     path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
