@@ -19,7 +19,7 @@ from niftyflow.gateway.wire import SERVER_OPTIONS
 from niftyflow.kit.caller import LocalCaller
 from niftyflow.kit.clock import WallClock
 from niftyflow.model import Command, CommandResult
-from niftyflow.runtime.wiring import Engines
+from niftyflow.runtime.wiring import Engines, calm_collector
 from niftyflow.storage.sqlite_keys import SqliteKeyStore
 
 
@@ -48,6 +48,7 @@ async def gateway(on: Engines, most: int) -> AsyncIterator[tuple[str, str, Hub]]
     app = create_app(sources, GatewaySettings(sockets_per_address=most), keys)
     hub = app.state.hub = Hub(sources)
     running = asyncio.create_task(hub.run())
+    calm_collector()  # as a process does before it runs
     async with served(app, **SERVER_OPTIONS) as address:
         yield address, text, hub
         hub.stop()
