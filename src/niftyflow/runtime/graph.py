@@ -119,21 +119,3 @@ def edges(nodes: Sequence[Node] = GRAPH) -> list[Edge]:
         for writer in nodes
         if reading.topic in writer.writes
     ]
-
-
-def mermaid() -> str:
-    """Return the graph as a Mermaid flowchart, for the docs; dotted arrows are calls, to whoever answers."""
-    lines = ["flowchart LR", "  broker([broker or simulator]) --> ingestion", "  gateway <--> presentation"]
-    for node in GRAPH:
-        lines += [f"  {node.name} --> {_id(topic)}[/{topic}/]" for topic in node.writes]
-        lines += [f"  {_id(reading.topic)}[/{reading.topic}/] --> {node.name}" for reading in node.reads]
-        lines += [f"  {node.name} --> {store}[({store} store)]" for store in node.stores]
-        for answering in GRAPH:
-            asked = [question for question in node.asks if question in answering.answers]
-            if asked:
-                lines.append(f"  {node.name} -. {', '.join(asked)} .-> {answering.name}")
-    return "\n".join(dict.fromkeys(lines))
-
-
-def _id(topic: str) -> str:
-    return topic.replace("-", "_").replace(".", "_")

@@ -6,6 +6,7 @@ What a part reads, from where and with whom, is what `graph.py` says of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -154,11 +155,10 @@ class Parts:
 
         shell = self._shell(stage)
         await shell.assigned({0: 0})
-        try:
+        async with AsyncExitStack() as unless_it_opens:
+            unless_it_opens.push_async_callback(reader.close)  # else it would keep whoever tries again out
             await reader.open(subscribe)
-        except BaseException:  # what was subscribed already would keep whoever tries again out
-            await reader.close()
-            raise
+            unless_it_opens.pop_all()
         return Part(shell, reader, bus)
 
     def _shell(self, stage: Stage) -> Shell:

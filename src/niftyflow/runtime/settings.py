@@ -9,7 +9,7 @@ import os
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import Field, SecretStr, ValidationError
 
@@ -120,4 +120,17 @@ def _set(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:
         tree = tree.setdefault(part, {})
         if not isinstance(tree, dict):
             raise Misconfigured(f"{name}: {part} is a value, not a group of settings")
-    tree[path[-1]] = value.split(",") if path[-1] == "symbols" and isinstance(value, str) else value
+    tree[path[-1]] = value.split(",") if isinstance(value, str) and _is_list_of_text(path) else value
+
+
+def _is_list_of_text(path: list[str]) -> bool:
+    """Whether a setting is several texts, which a variable or an option gives with commas between them."""
+    group: Any = AppSettings
+    for part in path[:-1]:
+        field = group.model_fields.get(part)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, Settings):
+            return False
+        group = field.annotation
+    field = group.model_fields.get(path[-1])
+    kind = None if field is None else field.annotation
+    return get_origin(kind) in (list, tuple, set, frozenset) and get_args(kind)[0] in (str, Path)

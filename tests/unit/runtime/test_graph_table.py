@@ -7,7 +7,7 @@ from niftyflow.ingestion import intake
 from niftyflow.ingestion.forward import Forwarder
 from niftyflow.kit.dead_letters import PREFIX
 from niftyflow.processing.stage import CandleStage
-from niftyflow.runtime.graph import GRAPH, JOURNAL_FORWARDER, Edge, Reading, edges, mermaid
+from niftyflow.runtime.graph import GRAPH, JOURNAL_FORWARDER, Edge, Reading, edges
 
 
 def test_every_topic_of_the_graph_exists():
@@ -67,21 +67,3 @@ def test_edges_join_writers_to_readers():
     assert Edge("gateway", "trading", "commands") in found
     assert Edge("trading", "gateway", "order_events") in found
     assert len(found) == len(set(found)) == sum(len(node.reads) for node in GRAPH)
-
-
-def test_the_diagram_holds_every_node_and_arrow():
-    """Topics that may not stand as names in Mermaid are spelled with underscores."""
-    diagram = mermaid()
-    assert diagram.startswith("flowchart LR\n")
-    for arrow in (
-        "ingestion --> raw_ticks[/raw-ticks/]",
-        "raw_ticks[/raw-ticks/] --> processing",
-        "processing --> market_candles[/market_candles/]",
-        "processing --> market[(market store)]",
-        "ingestion --> dlq_raw_ticks[/dlq.raw-ticks/]",
-        "analysis -. predict .-> ai",
-        "gateway -. account, strategy_kinds, why .-> trading",
-    ):
-        assert arrow in diagram
-    lines = diagram.splitlines()
-    assert len(lines) == len(set(lines))

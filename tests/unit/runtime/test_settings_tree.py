@@ -95,6 +95,18 @@ def test_everything_that_is_wrong_is_said_at_once(file):
     assert "log.level" in refusal(file)
 
 
+def test_every_list_of_texts_may_be_set_by_a_variable(file, monkeypatch):
+    """With commas between, whichever group it is of."""
+    monkeypatch.setenv("NIFTYFLOW_FEED__SYMBOLS", "NSE:INFY,NSE:TCS")
+    monkeypatch.setenv("NIFTYFLOW_AGGREGATION__UNIVERSE", "OWN")
+    monkeypatch.setenv("NIFTYFLOW_AGGREGATION__MEMBERS", "NSE:INFY,NSE:TCS")
+    monkeypatch.setenv("NIFTYFLOW_SIGNALS__FILES", "one.yaml,two.yaml")
+    settings = load(file)
+    assert settings.feed.symbols == ["NSE:INFY", "NSE:TCS"]
+    assert settings.aggregation.members == ("NSE:INFY", "NSE:TCS")
+    assert settings.signals.files == (Path("one.yaml"), Path("two.yaml"))
+
+
 def test_an_unknown_variable_is_named_as_it_was_set(file, monkeypatch):
     """So that whoever set it finds it again."""
     monkeypatch.setenv("NIFTYFLOW_FEED__SYBMOLS", "NSE:INFY")
