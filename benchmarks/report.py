@@ -14,7 +14,6 @@ Run = dict[str, Any]
 """What `run.py` writes to a results file: at, machine, results."""
 WIDTH = 150
 """Columns where the output is no terminal."""
-ADVICE = "Reproduce with `make bench`; a figure counts together with its machine and its peers of the same run."
 
 
 def figure(value: float | None, unit: str) -> str:
@@ -46,7 +45,7 @@ def rows(run: Run) -> list[tuple[str, str, str, str, str]]:
                     figure(one["value"], unit),
                     _promise(own) if own else "",
                     _ratio(ours, one, budget["higher_is_better"]) if one["is_peer"] else "",
-                    "; ".join(filter(None, (verdict, one["note"]))),
+                    "; ".join(filter(None, (verdict, one["note"] or _told(one["details"])))),
                 )
             )
     return lines
@@ -73,8 +72,8 @@ def print_table(run: Run, console: Console | None = None) -> None:
 
 
 def markdown(run: Run) -> str:
-    """Return the run as a page."""
-    head = ["# Benchmarks", "", ADVICE, "", f"Measured {run['at']} on {machine_line(run)}.", ""]
+    """Return the run as a section of a page."""
+    head = [f"Measured {run['at']} on {machine_line(run)}.", ""]
     body = [
         "| what | measured | budget | ours against it | |",
         "|---|---:|---:|---:|---|",
@@ -89,6 +88,14 @@ def machine_line(run: Run) -> str:
     return (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
         f"{machine['python']}, commit {machine['commit']}"
+    )
+
+
+def _told(details: dict[str, Any]) -> str:
+    """Return what else was measured, in words; empty when it is a table of its own."""
+    plain = {name: value for name, value in details.items() if not isinstance(value, dict | list)}
+    return ", ".join(
+        f"{name} {value:,.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in plain.items()
     )
 
 
