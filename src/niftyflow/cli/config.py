@@ -117,7 +117,7 @@ def _asked() -> dict[str, Any]:
 
 
 def _answered(name: str, question: str, default: str) -> Any:
-    from niftyflow.runtime.settings_told import checked  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.settings import checked  # noqa: PLC0415 - heavy
 
     while True:
         text = typer.prompt(question, default=default, show_default=bool(default)).strip()

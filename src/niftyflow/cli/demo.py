@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -98,8 +97,4 @@ async def _clear(workspace: Workspace) -> None:
 
     if running := await holder(workspace):
         raise LeaseHeld(f"{TOPIC} of {workspace.path}", running)
-    await asyncio.to_thread(_remove, workspace.path)
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    await asyncio.to_thread(shutil.rmtree, workspace.path, ignore_errors=True)

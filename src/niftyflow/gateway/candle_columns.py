@@ -38,8 +38,11 @@ async def columns_of(
     open_ = await open_candle(sources, key)
     found: OpenCandle | None = None
     if open_ is not None and since <= open_.time < until and not _is_closed(open_, candles, interval):
-        instrument = await instrument_of(sources.market, key, open_.time)
-        found = _under_way(open_, candles, instrument, interval)
+        if interval is Interval.M1:
+            found = open_
+        else:
+            instrument = await instrument_of(sources.market, key, open_.time)
+            found = _under_way(open_, candles, instrument, interval)
     columns = {column: getattr(candles, column).tolist() for column in COLUMNS}
     return {"symbol": key, "interval": interval.value, **columns, "open_candle": _shown(found)}
 
@@ -53,8 +56,6 @@ def _under_way(
     open_: OpenCandle, candles: CandleBatch, instrument: Instrument, interval: Interval
 ) -> OpenCandle | None:
     """Return the candle that the open minute belongs to, with the minutes of it that are closed."""
-    if interval is Interval.M1:
-        return open_
     try:
         bucket = bucket_of(instrument, interval, open_.time)
     except CalendarUnknown:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from niftyflow.gateway.envelope import failure
+from niftyflow.gateway.envelope import CODES, failure
 from niftyflow.kit.log import get_logger
 from niftyflow.model import InvalidValue, NiftyflowError, Refused, Retryable, UnknownInstrument
 
@@ -28,19 +28,7 @@ MOST_PROBLEMS = 20
 SECRETS = ("key", "ticket")
 """Fields whose value is never repeated."""
 
-_OF_STATUS = {
-    400: "bad_json",
-    401: "unauthenticated",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "refused",
-    413: "body_too_large",
-    422: "invalid_value",
-    429: "too_many_requests",
-    503: "unavailable",
-    504: "timeout",
-}
+_OF_STATUS = {status: code for code, (status, _) in reversed(CODES.items())}
 
 
 class NotFound(Refused):

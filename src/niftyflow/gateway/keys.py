@@ -7,9 +7,7 @@ clock, not of the data's: a demo at ten times the speed does not use up its keys
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import os
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -23,6 +21,7 @@ from starlette.requests import HTTPConnection, cookie_parser
 
 from niftyflow.gateway.settings import GatewaySettings
 from niftyflow.kit.clock import Clock, WallClock, monotonic
+from niftyflow.kit.files import write_whole
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Misconfigured, Refused
 from niftyflow.storage.key_ports import ApiKey, BrowserSession, KeyStore, Ticket
@@ -169,7 +168,7 @@ class Keyring:
         return await self._store.keys()
 
     async def revoke(self, key_id: str) -> bool:
-        """Revoke a key and its sessions, in this process at once; False when none of that id holds."""
+        """Revoke a key and its sessions, in this process at once; False: it was none, or revoked already."""
         done = await self._store.revoke_key(key_id, self._clock.now())
         for hashed in [hashed for hashed, (known, _) in self._known.items() if known.key_id == key_id]:
             del self._known[hashed]
@@ -278,15 +277,8 @@ def _identity(key: ApiKey, expires_at: int, *, by_cookie: bool) -> Identity:
 
 
 def _keep(file: Path, secret: str) -> None:
-    """Write the key's text beside the file and move it there, so that it is never there half or readable by others."""
-    beside = file.with_name(f"{file.name}.{os.getpid()}")
     try:
-        with contextlib.suppress(FileNotFoundError):
-            beside.unlink()
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as out:  # noqa: PTH123 - a descriptor with its mode
-            out.write(f"{secret}\n")
-        beside.replace(file)
+        write_whole(file, f"{secret}\n".encode())
     except OSError as error:
         advice = "make its folder writable, or choose another workspace"
         raise Misconfigured(f"the key cannot be kept in {file} ({error.strerror}): {advice}") from error

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from niftyflow.gateway.instruments_known import KnownInstruments
-from niftyflow.gateway.previous_closes import LOOKBACK_DAYS, PreviousCloses
+from niftyflow.gateway.previous_closes import LOOKBACK_DAYS, PreviousCloses, change_percent
 from niftyflow.gateway.sources import Sources
 from niftyflow.kit.clock import monotonic
 from niftyflow.market import ist_day
@@ -106,7 +106,7 @@ class Prices:
             price.previous_close = closes[day].get(price.symbol)
             if price.previous_close:
                 price.change = round(price.ltp - price.previous_close, DECIMALS)
-                price.change_percent = round((price.ltp / price.previous_close - 1) * 100, DECIMALS)
+                price.change_percent = change_percent(price.ltp, price.previous_close)
 
     async def _last_candles(self) -> Mapping[str, Price]:
         """Return the price of each instrument's last stored candle, up to the data's time."""

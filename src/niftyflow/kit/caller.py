@@ -41,10 +41,6 @@ class LocalCaller:
         """Have a question answered by a function; a later one replaces it."""
         self._answers[name] = answer
 
-    def forgets(self, name: str) -> None:
-        """Have a question answered no more."""
-        self._answers.pop(name, None)
-
     async def call(self, name: str, /, **question: Any) -> Any:
         """Return the answer of the function of that name."""
         answer = self._answers.get(name)

@@ -20,6 +20,7 @@ from niftyflow.brokers.simulator.synthetic_candles import session_candles
 from niftyflow.brokers.simulator.synthetic_days import Parts, SyntheticDays
 from niftyflow.bus.port import Bus
 from niftyflow.kit.clock import VirtualClock, monotonic
+from niftyflow.kit.files import write_whole
 from niftyflow.market import CalendarUnknown, Segment, SessionClass, session
 from niftyflow.model import Exchange, Instrument, InvalidValue, Misconfigured
 from niftyflow.runtime.workspace import Workspace
@@ -167,9 +168,7 @@ class DemoMarket:
             raise Misconfigured(f"{self._file} cannot be read ({error}): start anew with --fresh") from error
 
     def _write(self, state: State) -> None:
-        beside = self._file.with_suffix(".new")
-        beside.write_bytes(msgspec.json.encode(state))
-        beside.replace(self._file)
+        write_whole(self._file, msgspec.json.encode(state))
 
 
 def checked_speed(speed: float) -> float:

@@ -14,6 +14,7 @@ import msgspec
 
 from niftyflow.bus.port import Body, Bus, count_of
 from niftyflow.kit.dead_letters import DeadLetters
+from niftyflow.kit.files import write_whole
 from niftyflow.model import DeadLetter, Misconfigured, Watermark, rows_of
 from niftyflow.runtime.workspace import Workspace
 
@@ -60,10 +61,7 @@ def begin(workspace: Workspace, source: str) -> Replay:
 
 def note(workspace: Workspace, replay: Replay) -> None:
     """Note how far a replay came."""
-    path = workspace.create().path / MARKER
-    new = path.with_suffix(".new")
-    new.write_bytes(msgspec.json.encode(replay))
-    new.replace(path)
+    write_whole(workspace.create().path / MARKER, msgspec.json.encode(replay))
 
 
 class ResumedJournal:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -109,10 +110,19 @@ def load(file: Path, overrides: dict[str, Any] | None = None) -> AppSettings:
     for path, value in (overrides or {}).items():
         if value is not None:
             _set(tree, path.split("."), value, path)
+    return checked(tree, ", ".join(places) or "settings")
+
+
+def checked(tree: Mapping[str, Any], where: str) -> AppSettings:
+    """Return the settings that a tree gives; `where` names what it was read from.
+
+    Raises:
+        Misconfigured: naming the setting and what to do.
+    """
     try:
         return AppSettings.model_validate(tree)
     except ValidationError as error:
-        raise readable(error, ", ".join(places) or "settings") from error
+        raise readable(error, where) from error
 
 
 def _set(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:

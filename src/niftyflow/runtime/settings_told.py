@@ -16,12 +16,13 @@ from typing import Any, Final, get_args
 
 import msgspec
 import tomlkit
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from niftyflow.kit.settings import Settings, readable
+from niftyflow.kit.files import write_whole
+from niftyflow.kit.settings import Settings
 from niftyflow.model import Misconfigured, Refused
-from niftyflow.runtime.settings import OTHERS, PREFIX, AppSettings, load
+from niftyflow.runtime.settings import OTHERS, PREFIX, AppSettings, checked, load
 
 HIDDEN: Final = "(hidden)"
 SECRET_NAMES: Final = ("api_key", "token", "secret", "password")
@@ -92,18 +93,6 @@ def explained(name: str) -> list[Setting]:
     return found
 
 
-def checked(tree: Mapping[str, Any], where: str) -> AppSettings:
-    """Return the settings that a tree gives, without the environment.
-
-    Raises:
-        Misconfigured: naming the setting and what to do.
-    """
-    try:
-        return AppSettings.model_validate(tree)
-    except ValidationError as error:
-        raise readable(error, where) from error
-
-
 def written(chosen: Mapping[str, Any]) -> str:
     """Return the text of a settings file: what was chosen, and every other setting as a comment with its default.
 
@@ -134,13 +123,9 @@ def keep(text: str, file: Path) -> None:
     Raises:
         Misconfigured: it cannot be written.
     """
-    beside = file.with_suffix(".new")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside.unlink(missing_ok=True)
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:  # noqa: PTH123 - a descriptor with its mode
-            out.write(text)
-        beside.replace(file)
+        write_whole(file, text.encode())
     except OSError as error:
         raise Misconfigured(f"{file} cannot be written ({error.strerror}): choose another with --workspace") from error
 

@@ -1,11 +1,12 @@
 """The running graph as a picture: each layer's state, rates, lag and latency, the topics between them, the stores.
 
-It looks at most once a second, whoever asks. It changes nothing, and reads logs' ends, never their records.
+It looks at most once a second, whoever asks. It changes nothing, and reads no records but the dead letters that wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+import mmap
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -253,4 +254,4 @@ def _memory() -> int:
         import resource  # noqa: PLC0415 - not on every system
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return pages * 4096
+    return pages * mmap.PAGESIZE

@@ -52,7 +52,7 @@ class KeyStore(Protocol):
         """Store a new key.
 
         Raises:
-            Refused: a key of that id, or one of that name that was not revoked, is there.
+            Refused: a key of that id or hash, or one of that name that still holds, is there.
             Retryable: the store is away; so for every call here.
         """
         ...
@@ -66,7 +66,7 @@ class KeyStore(Protocol):
         ...
 
     async def revoke_key(self, id: str, at: int) -> bool:  # noqa: A002 - what it is
-        """Revoke a key from `at` (ms UTC) on and end its sessions and tickets; False when there is none that holds."""
+        """Revoke a key from `at` (ms UTC) on and end its sessions and tickets; False: it was none, or revoked."""
         ...
 
     async def add_session(self, session: BrowserSession) -> None:
