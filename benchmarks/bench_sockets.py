@@ -89,7 +89,8 @@ async def _bare(implementation: str) -> Measurement:
     from starlette.websockets import WebSocket, WebSocketDisconnect
 
     from niftyflow.gateway.channel_values import Price, price_encoder
-    from niftyflow.gateway.channels import LatestChannel, frame
+    from niftyflow.gateway.channels import frame
+    from niftyflow.gateway.latest_values import LatestChannel
 
     sockets: set[WebSocket] = set()
     prices = LatestChannel("prices", price_encoder(dict))

@@ -27,7 +27,7 @@ async def main(symbols: int, seconds: int, *, is_live: bool) -> None:
     """Serve `symbols` shares at about a tick a second each, for `seconds` of their session."""
     start = (int(time.time()) + LEAD_SECONDS) * 1000 - HEAD_START_MS if is_live else MORNING_MS
     tape = SyntheticSession([(start, start + seconds * 1000)], symbols=symbols)
-    server = SimulatorServer(Playback(tape), speed=LIVE_SPEED if is_live else math.inf)
+    server = SimulatorServer(Playback(tape, is_made_ahead=True), speed=LIVE_SPEED if is_live else math.inf)
     await server.start()
     sys.stdout.write(server.url + "\n")
     sys.stdout.flush()

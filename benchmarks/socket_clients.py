@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import socket
@@ -165,5 +166,6 @@ async def main(address: str, path: str, key: str, count: int, file: str = "") ->
 if __name__ == "__main__":
     import resource
 
+    gc.disable()  # a client's own pause is no delay of the platform's
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     uvloop.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:]))

@@ -103,11 +103,6 @@ class LogFile:
         with self._guard():
             return str(self._connection.execute("SELECT value FROM about WHERE name = 'log'").fetchone()[0])
 
-    def changes(self) -> int:
-        """Return a number that differs when another connection has written since the last call."""
-        with self._guard():
-            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-
     def read(self, position: int, max_records: int, max_bytes: int) -> list[Entry]:
         """Return whole entries from the one that holds `position` on: at least one, if there is one."""
         entries: list[Entry] = []

@@ -28,7 +28,7 @@ from niftyflow.model import Unavailable
 T = TypeVar("T")
 log = get_logger(__name__)
 
-CHECKPOINT_EVERY_BYTES: Final = 8 * 1024**2
+CHECKPOINT_EVERY_BYTES: Final = 2 * 1024**2
 WAL_LIMIT_BYTES: Final = 64 * 1024**2
 EXPIRE_EVERY_SECONDS: Final = 5.0
 
@@ -54,7 +54,7 @@ class TopicLog:
         self._writer: GroupWriter[Sequence[Body], _Written] = GroupWriter(
             f"log-{topic.name}", self._write, self._written
         )
-        self._watcher = Watcher(path, self._loop, lambda: self.head, self._advance)
+        self._watcher = Watcher(path, lambda: self.head, lambda: self._writer.submit(self._end), self._advance)
         self._files: list[LogFile] = []
         self._checkpoint_file: LogFile | None = None
         self._housework: set[asyncio.Future[Any]] = set()
@@ -123,6 +123,9 @@ class TopicLog:
         self._reader = self._opened(is_writer=False)
         self.head = self._file.end()
         self.identity = self._file.identity()
+
+    def _end(self) -> int:
+        return self._file.end()
 
     def _opened(self, *, is_writer: bool) -> LogFile:
         file = LogFile(self.path, is_writer=is_writer)

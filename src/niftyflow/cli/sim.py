@@ -115,7 +115,7 @@ async def _serve(tape: Source, *, speed: float, waits: bool | None, host: str, p
     from niftyflow.brokers.simulator.playback import Playback  # noqa: PLC0415  heavy
     from niftyflow.brokers.simulator.server import SimulatorServer  # noqa: PLC0415  heavy
 
-    playback = Playback(tape)
+    playback = Playback(tape, is_made_ahead=True)
     if start_at is not None:
         playback.seek(moment_in(start_at, playback.session))
     server = SimulatorServer(playback, speed=speed, waits=waits, host=host, port=port)

@@ -14,8 +14,9 @@ import msgspec
 from niftyflow.bus.port import Body
 from niftyflow.bus.topics import ANALYSIS_UPDATES, MARKET_CANDLES, MARKET_VIEW, ORDER_EVENTS, RAW_TICKS, SIGNALS
 from niftyflow.gateway import channel_values as values
-from niftyflow.gateway.channels import CandleChannel, Channel, EventChannel, LatestChannel, ValueChannel
+from niftyflow.gateway.channels import CandleChannel, Channel, EventChannel
 from niftyflow.gateway.decision_rows import signal_row
+from niftyflow.gateway.latest_values import LatestChannel, ValueChannel
 from niftyflow.market.calendar import ist_day
 from niftyflow.model import CandleBatch, Interval, MarketView, ScorecardBatch, Signal, TickBatch
 

@@ -7,23 +7,18 @@ when it is first asked for, and joined into as many frames as need it. No clock,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import takewhile
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
-Symbols = frozenset[str] | None
-"""Instrument keys somebody asked for; None: all of them."""
-Position = tuple[int, ...]
-"""How far a listener was told; the first number is the channel's `seq`."""
+from niftyflow.gateway.latest_values import MOST_ANSWERS, NEVER, LatestChannel, Position, Symbols
 
 ALL: Final = "*"
 RING_EVENTS: Final = 1_000
 SNAPSHOT_EVENTS: Final = 100
-MOST_ANSWERS: Final = 64
-NEVER: Final = -1
-"""Before the first version or event: everything there is came since."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -76,123 +71,6 @@ class _Asked:
 
     def clear(self) -> None:
         self._answers.clear()
-
-
-class LatestChannel:
-    """The latest value of each symbol. Changes made before anyone looks again are folded into one.
-
-    `encode` makes JSON of a value as it was put; it is called once a change at most. Data is an object by symbol, or
-    a list of the values when they name their symbol themselves. Memory: one value a symbol.
-    """
-
-    def __init__(
-        self, name: str, encode: Callable[[Any], bytes] = _encode, *, epoch: str = "", is_list: bool = False
-    ) -> None:
-        self.name = name
-        self.epoch = epoch
-        self._encode_value = encode
-        self._is_list = is_list
-        self._version = 0
-        self._versions: dict[str, int] = {}  # in order of the last change
-        self._values: dict[str, Any] = {}
-        self._encoded: dict[str, bytes] = {}
-        self._asked = _Asked()
-
-    def __contains__(self, symbol: str) -> bool:
-        return symbol in self._values
-
-    def get(self, symbol: str) -> Any:
-        """Return a symbol's value as it was put, None when it has none."""
-        return self._values.get(symbol)
-
-    @property
-    def position(self) -> Position:
-        """Position of one who knows all."""
-        return (self._version,)
-
-    def position_of(self, seq: int) -> Position:
-        """Return the position of one who was told up to `seq`."""
-        return (seq,)
-
-    def holds(self, position: Position) -> bool:
-        """Whether the position is one of ours: the latest values are always there."""
-        return position[0] <= self._version
-
-    def put(self, values: Mapping[str, Any]) -> None:
-        """Take new values; together they are one version."""
-        if not values:
-            return
-        self._version += 1
-        self._asked.clear()
-        for symbol, value in values.items():
-            self._versions.pop(symbol, None)
-            self._versions[symbol] = self._version
-            self._values[symbol] = value
-            self._encoded.pop(symbol, None)
-
-    def snapshot(self, symbols: Symbols) -> bytes:
-        """Return `{symbol: value}` of all the symbols that have one."""
-        return self.since(symbols, (NEVER,)) or self.nothing()
-
-    def since(self, symbols: Symbols, position: Position) -> bytes | None:
-        """Return `{symbol: value}` of what changed since a position; equal questions cost once."""
-        return self._asked.of(symbols, position[0], self._join)
-
-    def nothing(self) -> bytes:
-        """Return an empty object, or list."""
-        return b"[]" if self._is_list else b"{}"
-
-    def again(self) -> None:
-        """Take every value for a change: what `encode` adds to them is another."""
-        self.put(dict(self._values))
-
-    def _join(self, symbols: Symbols, after: int) -> bytes | None:
-        changed = self._changed(symbols, after)
-        if not changed:
-            return None
-        encoded = self._encoded
-        try:
-            parts = [encoded[symbol] for symbol in changed]
-        except KeyError:  # the first who asks has the values encoded, for all others
-            parts = [self._fragment(symbol) for symbol in changed]
-        return _array(parts) if self._is_list else b"{" + b",".join(parts) + b"}"
-
-    def _changed(self, symbols: Symbols, after: int) -> list[str]:
-        versions = self._versions
-        if symbols is None or len(symbols) > len(versions):
-            newest_first = takewhile(lambda symbol: versions[symbol] > after, reversed(versions))
-            return [symbol for symbol in newest_first if symbols is None or symbol in symbols]
-        version_of = versions.get
-        return [symbol for symbol in symbols if version_of(symbol, NEVER) > after]
-
-    def _fragment(self, symbol: str) -> bytes:
-        fragment = self._encoded.get(symbol)
-        if fragment is None:
-            value = self._encode_value(self._values[symbol])
-            fragment = self._encoded[symbol] = value if self._is_list else _encode(symbol) + b":" + value
-        return fragment
-
-
-class ValueChannel(LatestChannel):
-    """One latest value without a symbol; its frames hold the value itself, null before the first."""
-
-    _ONLY: Final = ""
-
-    def set(self, value: Any) -> bool:
-        """Take a new value, as JSON or what JSON can hold; return whether it is another one than before."""
-        encoded = _encode(value)
-        if self._values.get(self._ONLY) == encoded:
-            return False
-        self.put({self._ONLY: encoded})
-        return True
-
-    def nothing(self) -> bytes:
-        """Return null."""
-        return b"null"
-
-    def _join(self, symbols: Symbols, after: int) -> bytes | None:  # noqa: ARG002 - there is one value, for all
-        value: bytes | None = self._values.get(self._ONLY)
-        return value if self._versions.get(self._ONLY, NEVER) > after else None
 
 
 class _Run:
@@ -338,17 +216,16 @@ class CandleChannel:
         return _both(b"[]", b"[]")
 
 
-def symbols_of(asked: frozenset[str]) -> Symbols:
-    """Return the symbols that were asked for, `*` meaning all."""
-    return None if ALL in asked else asked
-
-
 def frame(kind: str, channel: str, data: bytes, *, seq: int | None = None, epoch: str = "") -> bytes:
     """Return the JSON of one frame; `data` is JSON already."""
-    head = b'{"type":"' + kind.encode() + b'","channel":' + _encode(channel)
-    if seq is not None:
-        head += b',"seq":%d,"epoch":' % seq + _encode(epoch)
-    return head + b',"data":' + data + b"}"
+    return b"%b%b}" % (_head(kind, channel, seq, epoch), data)
+
+
+@lru_cache(maxsize=MOST_ANSWERS)
+def _head(kind: str, channel: str, seq: int | None, epoch: str) -> bytes:
+    """Return a frame's text up to its data: that of one change is the same for all who are told."""
+    numbered = b"" if seq is None else b',"seq":%d,"epoch":%b' % (seq, _encode(epoch))
+    return b'{"type":"%b","channel":%b%b,"data":' % (kind.encode(), _encode(channel), numbered)
 
 
 def _array(parts: Sequence[bytes]) -> bytes:

@@ -11,11 +11,13 @@ import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from niftyflow.bus.port import Start
 from niftyflow.bus.port import Subscription as Reader
 from niftyflow.gateway.board import Board, Changes
-from niftyflow.gateway.channels import Symbols, symbols_of
+from niftyflow.gateway.channels import ALL
+from niftyflow.gateway.latest_values import Symbols, Watchlist
 from niftyflow.gateway.listener import Listener
 from niftyflow.gateway.previous_closes import PreviousCloses
 from niftyflow.gateway.samples import Sample, samples_of
@@ -37,8 +39,8 @@ LONGEST_WAIT_SECONDS: Final = 15.0
 SWEEP_SECONDS: Final = 1.0
 FORMING_SECONDS: Final = 0.5
 ASK_SECONDS: Final = 5.0
-SLICE: Final = 100
-"""Clients written to before the rest of the process has a turn."""
+SLICE: Final = 10
+"""Clients whose frames are made, then written, before the rest of the process has a turn."""
 RESTARTING: Final = 1012
 _FORMING: Final = "candles"
 _PRICES: Final = "prices"
@@ -61,6 +63,7 @@ class Hub:
         self._listening: dict[str, dict[Subscription, Listener]] = {name: {} for name in self.board.channels}
         self._wanted = {name: asyncio.Event() for name in (*self._samples, _FORMING)}
         self._silent: set[str] = set()
+        self._watchlists: WeakValueDictionary[frozenset[str], Watchlist] = WeakValueDictionary()
         self._sent: Counter[str] = Counter()
         self._conflated: Counter[str] = Counter()
 
@@ -89,21 +92,21 @@ class Hub:
 
     async def subscribe(self, listener: Listener, name: str, asked: frozenset[str]) -> None:
         """Have a client told of these symbols too (`*`: all), beginning with what stands of all it listens to."""
-        await self._prepare(name, symbols_of(asked))
+        await self._prepare(name, self._symbols(asked))
         subscription = listener.subscriptions.get(name)
         if subscription is None:
             self._add(listener, name, asked)
         else:
             listener.asked[name] |= asked
-            subscription.begin(symbols_of(listener.asked[name]))
+            subscription.begin(self._symbols(listener.asked[name]))
         listener.flush()
 
     async def resume(self, listener: Listener, name: str, asked: frozenset[str], after: int, epoch: str) -> None:
         """Have a client told what came since `after`, or of a gap, and go on with these symbols."""
-        await self._prepare(name, symbols_of(asked))
+        await self._prepare(name, self._symbols(asked))
         subscription = listener.subscriptions.get(name) or self._add(listener, name, asked)
         listener.asked[name] = asked
-        subscription.resume(symbols_of(asked), after, epoch)
+        subscription.resume(self._symbols(asked), after, epoch)
         listener.flush()
 
     def unsubscribe(self, listener: Listener, name: str, asked: frozenset[str] | None) -> None:
@@ -113,12 +116,12 @@ class Hub:
         left = frozenset() if asked is None else listener.asked[name] - asked
         if left:
             listener.asked[name] = left
-            listener.subscriptions[name].symbols = symbols_of(left)
+            listener.subscriptions[name].symbols = self._symbols(left)
         else:
             self._drop(listener, name)
 
     def _add(self, listener: Listener, name: str, asked: frozenset[str]) -> Subscription:
-        subscription = Subscription(self.board.channels[name], symbols_of(asked))
+        subscription = Subscription(self.board.channels[name], self._symbols(asked))
         listener.subscriptions[name] = subscription
         listener.asked[name] = asked
         self._listening[name][subscription] = listener
@@ -131,6 +134,15 @@ class Hub:
         del listener.asked[name]
         if name in self._wanted and not self._listening[name]:
             self._wanted[name].clear()
+
+    def _symbols(self, asked: frozenset[str]) -> Symbols:
+        """Return the symbols asked for; who asks for the same is given the same list, and told the same frame."""
+        if ALL in asked:
+            return None
+        known = self._watchlists.get(asked)
+        if known is None:
+            known = self._watchlists[asked] = Watchlist(asked)
+        return known
 
     async def _prepare(self, name: str, symbols: Symbols) -> None:
         """Look up what the first frame should hold; what cannot be had now is told when it comes."""
@@ -155,10 +167,12 @@ class Hub:
                     self._conflated[name] += 1
                 elif subscription.owe(changed):
                     owed.append(listener)
-        for count, listener in enumerate(owed, start=1):
-            listener.flush()
-            if count % SLICE == 0:
-                await asyncio.sleep(0)
+        for begin in range(0, len(owed), SLICE):
+            now = monotonic()
+            taken = [(listener, listener.take(now)) for listener in owed[begin : begin + SLICE]]
+            for listener, frames in taken:
+                listener.send(frames)
+            await asyncio.sleep(0)
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -232,7 +246,9 @@ class Hub:
     async def _watch_forming(self) -> None:
         while True:
             await self._wanted[_FORMING].wait()
-            listening = [subscription.symbols or frozenset() for subscription in self._listening[_FORMING]]
+            listening: list[frozenset[str]] = [
+                subscription.symbols or frozenset() for subscription in self._listening[_FORMING]
+            ]
             watched: frozenset[str] = frozenset().union(*listening)
             await self._until_it_works("hot store", lambda watched=watched: self._look_at_forming(watched))  # type: ignore[misc]
             await asyncio.sleep(FORMING_SECONDS)

@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from niftyflow.gateway.channels import NEVER, Channel, Position, Symbols, frame
+from niftyflow.gateway.channels import Channel, frame
+from niftyflow.gateway.latest_values import NEVER, Position, Symbols
 
 FRAME_SECONDS: Final = 0.1
 """Ten frames a second a client and channel."""

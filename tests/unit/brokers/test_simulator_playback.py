@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from niftyflow.brokers.simulator.ahead import made_ahead
 from niftyflow.brokers.simulator.pace import UNLIMITED, Pace, parse_speed
 from niftyflow.brokers.simulator.playback import Playback
 from niftyflow.brokers.simulator.tape import DAY, MINUTE, SECOND, OneDay, Session
@@ -162,3 +163,27 @@ def test_a_speed_that_cannot_be_played_is_refused(text):
     with pytest.raises(InvalidValue, match="speed"):
         parse_speed(text)
     assert math.isinf(UNLIMITED)
+
+
+def test_a_tape_made_ahead_is_the_same_tape():
+    """The same events at the same steps, after a jump back as well."""
+    plain, ahead = Playback(TwoDays(every(5000, 20))), Playback(TwoDays(every(5000, 20)), is_made_ahead=True)
+    for _ in range(2):
+        while not plain.is_finished:
+            assert plain.advance_block(7).events.tolist() == ahead.advance_block(7).events.tolist()
+        assert ahead.is_finished
+        plain.seek(0)
+        ahead.seek(0)
+
+
+def test_what_goes_wrong_while_the_tape_is_made_ahead_is_raised():
+    """At the step that needs it, not before."""
+
+    def items():
+        yield 1
+        raise ValueError("torn")
+
+    found = made_ahead(items())
+    assert next(found) == 1
+    with pytest.raises(ValueError, match="torn"):
+        next(found)

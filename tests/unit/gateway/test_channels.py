@@ -6,16 +6,8 @@ from typing import Any
 
 import msgspec
 
-from niftyflow.gateway.channels import (
-    MOST_ANSWERS,
-    NEVER,
-    SNAPSHOT_EVENTS,
-    CandleChannel,
-    EventChannel,
-    LatestChannel,
-    ValueChannel,
-    frame,
-)
+from niftyflow.gateway.channels import SNAPSHOT_EVENTS, CandleChannel, EventChannel, frame
+from niftyflow.gateway.latest_values import MOST_ANSWERS, NEVER, LatestChannel, ValueChannel, Watchlist
 
 A, B, C = "NSE:A", "NSE:B", "NSE:C"
 
@@ -37,8 +29,8 @@ def test_the_latest_value_of_each_symbol_stands():
     channel.put({A: 1, B: 1})
     channel.put({A: 2})
     assert read(channel.snapshot(None)) == {A: 2, B: 1}
-    assert read(channel.snapshot(frozenset({A, C}))) == {A: 2}
-    assert read(channel.snapshot(frozenset({C}))) == {}
+    assert read(channel.snapshot(Watchlist({A, C}))) == {A: 2}
+    assert read(channel.snapshot(Watchlist({C}))) == {}
 
 
 def test_only_what_changed_since_a_position_is_told():
@@ -49,9 +41,9 @@ def test_only_what_changed_since_a_position_is_told():
     assert channel.since(None, position) is None
     channel.put({B: 2})
     assert read(channel.since(None, position)) == {B: 2}
-    assert read(channel.since(frozenset({B}), position)) == {B: 2}
-    assert channel.since(frozenset({A}), position) is None
-    assert channel.since(frozenset({A}), channel.position) is None
+    assert read(channel.since(Watchlist({B}), position)) == {B: 2}
+    assert channel.since(Watchlist({A}), position) is None
+    assert channel.since(Watchlist({A}), channel.position) is None
 
 
 def test_many_symbols_asked_for_and_few_known_cost_what_is_known():
@@ -59,7 +51,7 @@ def test_many_symbols_asked_for_and_few_known_cost_what_is_known():
     channel = LatestChannel("prices")
     channel.put({A: 1})
     channel.put({B: 1})
-    long = frozenset({A, B, *(f"NSE:{number}" for number in range(100))})
+    long = Watchlist({A, B, *(f"NSE:{number}" for number in range(100))})
     assert channel.since(long, (1,)) == channel.since(None, (1,)) == b'{"NSE:B":1}'
 
 
@@ -73,7 +65,7 @@ def test_a_value_is_encoded_once_a_change():
 
     channel = LatestChannel("prices", encode)
     channel.put({A: 1, B: 2})
-    for symbols in (None, frozenset({A}), frozenset({B}), frozenset({A, B})):
+    for symbols in (None, Watchlist({A}), Watchlist({B}), Watchlist({A, B})):
         channel.snapshot(symbols)
         channel.since(symbols, (0,))
     assert sorted(encoded) == [1, 2]
@@ -86,10 +78,16 @@ def test_equal_questions_share_one_answer_and_answers_are_bounded():
     """A thousand clients with one list share the bytes; a thousand lists do not pile up."""
     channel = LatestChannel("prices")
     channel.put({A: 1, B: 2})
-    assert channel.since(frozenset({A, B}), (0,)) is channel.since(frozenset({B, A}), (0,))
-    for number in range(5 * MOST_ANSWERS):
-        channel.since(frozenset({A, f"NSE:{number}"}), (0,))
-        assert len(channel._asked._answers) <= MOST_ANSWERS
+    watchlist = Watchlist({A, B})
+    told = channel.since(watchlist, (0,))
+    assert channel.since(watchlist, (0,)) is told
+    for position in range(-5 * MOST_ANSWERS, 0):
+        channel.since(watchlist, (position,))
+        assert len(watchlist.views[channel].answers) <= MOST_ANSWERS + 1
+    channel.put({B: 3})
+    assert read(channel.since(watchlist, (0,))) == {A: 1, B: 3}
+    channel.put({"NSE:NEW": 4})
+    assert read(channel.since(Watchlist({A, "NSE:NEW"}), (1,))) == {"NSE:NEW": 4}
 
 
 def test_all_values_can_be_told_again():
@@ -110,7 +108,7 @@ def test_a_single_value_is_null_until_it_is_known_and_an_equal_one_is_no_change(
     assert channel.snapshot(None) == b"null"
     assert channel.set({"time": 1})
     assert not channel.set({"time": 1})
-    assert read(channel.snapshot(frozenset({A}))) == {"time": 1}
+    assert read(channel.snapshot(Watchlist({A}))) == {"time": 1}
     position = channel.position
     assert channel.since(None, position) is None
     assert channel.set(None)
@@ -123,9 +121,9 @@ def test_events_come_in_order_of_their_numbers():
     numbered(channel, A, B, A)
     numbered(channel, C)
     assert [event["number"] for event in read(channel.since(None, (0,)))] == [1, 2, 3, 4]
-    assert [event["number"] for event in read(channel.since(frozenset({A, C}), (0,)))] == [1, 3, 4]
+    assert [event["number"] for event in read(channel.since(Watchlist({A, C}), (0,)))] == [1, 3, 4]
     assert [event["number"] for event in read(channel.since(None, (2,)))] == [3, 4]
-    assert channel.since(frozenset({B}), (2,)) is None
+    assert channel.since(Watchlist({B}), (2,)) is None
     assert channel.since(None, (4,)) is None
 
 
@@ -160,8 +158,8 @@ def test_a_snapshot_of_events_is_the_newest_hundred():
         numbered(channel, A, A, A, B)
     newest = [event["number"] for event in read(channel.snapshot(None))]
     assert newest == list(range(161 - SNAPSHOT_EVENTS, 161))
-    assert [event["number"] for event in read(channel.snapshot(frozenset({B})))] == [4 * each for each in range(1, 41)]
-    assert read(channel.snapshot(frozenset({C}))) == []
+    assert [event["number"] for event in read(channel.snapshot(Watchlist({B})))] == [4 * each for each in range(1, 41)]
+    assert read(channel.snapshot(Watchlist({C}))) == []
 
 
 def test_forgotten_events_are_not_held():
@@ -182,16 +180,16 @@ def test_candles_tell_closed_ones_as_events_and_forming_ones_as_they_stand():
     channel.closed.extend([A], lambda _: b'{"number":1}')
     channel.forming.put({A: {"symbol": A, "close": 5}, B: {"symbol": B, "close": 6}})
     both = [{"symbol": A, "close": 5}, {"symbol": B, "close": 6}]
-    whole = read(channel.snapshot(frozenset({A, B})))
+    whole = read(channel.snapshot(Watchlist({A, B})))
     assert whole["closed"] == [{"number": 1}]
     assert sorted(whole["open"], key=lambda candle: candle["symbol"]) == both
-    assert channel.since(frozenset({A}), channel.position) is None
-    resumed = read(channel.since(frozenset({A, B}), channel.position_of(1)))
+    assert channel.since(Watchlist({A}), channel.position) is None
+    resumed = read(channel.since(Watchlist({A, B}), channel.position_of(1)))
     assert resumed["closed"] == []
     assert sorted(resumed["open"], key=lambda candle: candle["symbol"]) == both
     position = channel.position
     channel.forming.put({B: {"symbol": B, "close": 7}})
-    assert read(channel.since(frozenset({A, B}), position)) == {"closed": [], "open": [{"symbol": B, "close": 7}]}
+    assert read(channel.since(Watchlist({A, B}), position)) == {"closed": [], "open": [{"symbol": B, "close": 7}]}
     assert read(channel.nothing()) == {"closed": [], "open": []}
     assert channel.position_of(NEVER) == (NEVER, NEVER)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from niftyflow.gateway import listener as listening
-from niftyflow.gateway.channels import LatestChannel
+from niftyflow.gateway.latest_values import LatestChannel
 from niftyflow.gateway.listener import MOST_REPLIES, Listener
 from niftyflow.gateway.subscription import Subscription
 from niftyflow.kit.clock import monotonic

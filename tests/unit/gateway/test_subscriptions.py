@@ -6,7 +6,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from niftyflow.gateway.channels import EventChannel, LatestChannel
+from niftyflow.gateway.channels import EventChannel
+from niftyflow.gateway.latest_values import LatestChannel, Symbols, Watchlist
 from niftyflow.gateway.subscription import FRAME_SECONDS, Subscription
 from support.told_clients import ToldClient
 
@@ -30,7 +31,7 @@ def change(channel: LatestChannel, subscription: Subscription, **values: int) ->
 
 def test_a_subscription_begins_with_a_snapshot():
     """The snapshot is owed at once, before any change."""
-    subscription = Subscription(prices(), frozenset({A}))
+    subscription = Subscription(prices(), Watchlist({A}))
     client = ToldClient()
     client.take(*subscription.frames(0.0))
     assert client.kinds == ["snapshot"]
@@ -57,7 +58,7 @@ def test_the_first_change_goes_at_once_and_the_next_ones_together():
 def test_a_change_of_other_symbols_is_not_owed():
     """And does not use up the rate."""
     channel = prices()
-    subscription = Subscription(channel, frozenset({A}))
+    subscription = Subscription(channel, Watchlist({A}))
     subscription.frames(0.0)
     assert not change(channel, subscription, B=5)
     assert subscription.frames(10.0) == []
@@ -68,7 +69,7 @@ def test_a_change_of_other_symbols_is_not_owed():
 def test_other_symbols_events_that_fill_the_ring_make_no_gap():
     """Whoever was told everything has no gap because of what did not concern it."""
     channel = EventChannel("signals", epoch="e1", limit=2)
-    subscription = Subscription(channel, frozenset({A}))
+    subscription = Subscription(channel, Watchlist({A}))
     subscription.frames(0.0)
     client = ToldClient(has_events=True)
     for _ in range(10):
@@ -85,7 +86,7 @@ def test_a_resume_is_answered_even_when_nothing_came():
     """The client learns that it is up to date."""
     channel = prices()
     subscription = Subscription(channel, None)
-    subscription.resume(frozenset({A}), 1, "e1")
+    subscription.resume(Watchlist({A}), 1, "e1")
     (text,) = subscription.frames(0.0)
     assert msgspec.json.decode(text) == {"type": "delta", "channel": "prices", "seq": 1, "epoch": "e1", "data": {}}
 
@@ -136,11 +137,13 @@ STEPS = st.lists(
     max_size=60,
 )
 
+WATCHLISTS = st.builds(Watchlist, st.frozensets(st.sampled_from(SYMBOLS), min_size=1))
+
 
 class Page:
     """A channel, and one client of it that goes through everything a page may."""
 
-    def __init__(self, symbols: frozenset[str] | None) -> None:
+    def __init__(self, symbols: Symbols) -> None:
         self.channel = LatestChannel("prices", epoch="0")
         self.symbols = symbols
         self.client = ToldClient()
@@ -167,7 +170,7 @@ class Page:
 
     def choose(self, symbols: set[str]) -> None:
         """Watch others."""
-        self.symbols = frozenset(symbols)
+        self.symbols = Watchlist(symbols)
         self.subscription.begin(self.symbols)
 
     def restart(self, _: None) -> None:
@@ -176,7 +179,7 @@ class Page:
         self.reconnect(resumes=True)
 
 
-@given(steps=STEPS, first=st.one_of(st.none(), st.frozensets(st.sampled_from(SYMBOLS), min_size=1)))
+@given(steps=STEPS, first=st.one_of(st.none(), WATCHLISTS))
 def test_a_client_that_applies_frames_holds_what_the_channel_holds(steps, first):
     """Whatever the order of changes, flushes, resumes and restarts."""
     page = Page(first)
@@ -199,7 +202,7 @@ EVENT_STEPS = st.lists(
 )
 
 
-@given(steps=EVENT_STEPS, chosen=st.one_of(st.none(), st.frozensets(st.sampled_from(SYMBOLS), min_size=1)))
+@given(steps=EVENT_STEPS, chosen=st.one_of(st.none(), WATCHLISTS))
 def test_events_come_once_and_in_order_or_a_gap_is_told(steps, chosen):
     """Whatever the order of events, flushes, resumes and restarts, with a ring of six."""
     channel = EventChannel("signals", epoch="0", limit=6)

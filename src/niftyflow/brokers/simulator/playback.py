@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from niftyflow.brokers.simulator.ahead import made_ahead
 from niftyflow.brokers.simulator.day import DayPrices
 from niftyflow.brokers.simulator.tape import EVENT, SECOND, Events, Session, Source
 from niftyflow.model import Misconfigured
@@ -34,8 +35,8 @@ class Step:
 class Playback:
     """A source, played from its beginning; `position` is the exchange's time, ms UTC."""
 
-    def __init__(self, source: Source) -> None:
-        """Stand at the beginning of the first session.
+    def __init__(self, source: Source, *, is_made_ahead: bool = False) -> None:
+        """Stand at the beginning of the first session; the next chunk may be made ahead, on a thread.
 
         Raises:
             Misconfigured: the source has no session.
@@ -44,18 +45,18 @@ class Playback:
             raise Misconfigured(f"{source.name} holds no session to play")
         self.source = source
         self.delivered = 0
+        self._is_made_ahead = is_made_ahead
         self._rewind()
 
     def _rewind(self) -> None:
-        self._chunks: Iterator[Events] = self.source.chunks()
+        chunks = _with_day_prices(self.source)
+        self._chunks: Iterator[Events] = made_ahead(chunks) if self._is_made_ahead else chunks
         self._chunk = np.zeros(0, dtype=EVENT)
         self._arrival = np.zeros(0, dtype=np.int64)
         self._at = 0
         self._is_exhausted = False
-        self._days = DayPrices(len(self.source.instruments))
         self._state = np.zeros(len(self.source.instruments), dtype=EVENT)
         self._session = 0
-        self._loaded_session = 0
         self.is_finished = False
         self.position = self.source.sessions[0].start
         self._next_mark = _whole_second(self.position)
@@ -148,14 +149,18 @@ class Playback:
             return False
         self._chunk, self._at = chunk, 0
         self._arrival = np.ascontiguousarray(chunk["arrival"])
-        if len(chunk):
-            sessions = self.source.sessions
-            while (
-                self._loaded_session + 1 < len(sessions) and chunk["arrival"][0] >= sessions[self._loaded_session].end
-            ):
-                self._loaded_session += 1
-            self._days.fill(chunk, sessions[self._loaded_session])
         return True
+
+
+def _with_day_prices(source: Source) -> Iterator[Events]:
+    """Yield a source's chunks with the fields filled that only who sees the whole day can fill."""
+    days, sessions, place = DayPrices(len(source.instruments)), source.sessions, 0
+    for chunk in source.chunks():
+        if len(chunk):
+            while place + 1 < len(sessions) and chunk["arrival"][0] >= sessions[place].end:
+                place += 1
+            days.fill(chunk, sessions[place])
+        yield chunk
 
 
 def _whole_second(time: int) -> int:
