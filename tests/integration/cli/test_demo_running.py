@@ -91,11 +91,13 @@ def rows(file: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
 def wait_for_trades(demo: Demo) -> None:
     """Wait until a signal was told and an order has filled."""
     limit = time.monotonic() + PATIENCE_SECONDS
-    while not rows(demo.folder / "book.db", "SELECT 1 FROM trades LIMIT 1"):
+    while not (
+        rows(demo.folder / "book.db", "SELECT 1 FROM trades LIMIT 1")
+        and rows(demo.folder / "market.db", "SELECT 1 FROM signals LIMIT 1")  # of the two strategies one needs none
+    ):
         assert time.monotonic() < limit
         assert demo.process.poll() is None, demo.said
         time.sleep(0.2)
-    assert rows(demo.folder / "market.db", "SELECT 1 FROM signals LIMIT 1")
 
 
 async def listen(url: str, key: str, frames: list[Any]) -> int:
