@@ -20,7 +20,7 @@ web: $(VENV)/.runtime ## the dashboard's pages, where web/ changed
 	@$(BIN)/python -m tools.web build
 
 test: $(VENV)/.dev ## every test, with real servers where they can be had
-	@tools/setup-servers
+	@tools/setup-servers $(BIN)/python
 	-@$(BIN)/python -m tools.web build
 	@$(PYTEST) -n $(WORKERS) --maxprocesses 4 --dist worksteal
 
@@ -43,7 +43,7 @@ fuzz: $(VENV)/.dev ## a million hostile frames through the decoders
 	@$(BIN)/python tests/fuzz/fuzz_kite_frames.py --cases 1000000
 
 soak: $(VENV)/.dev ## the kill and stop tests in their long form: a real day at 60 times, a minute stopped
-	@tools/setup-servers
+	@tools/setup-servers $(BIN)/python
 	@NIFTYFLOW_LONG=1 $(PYTEST) tests/chaos --timeout 3600
 
 lock: $(VENV)/.dev ## resolve the dependencies anew, none younger than a week

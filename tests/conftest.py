@@ -17,7 +17,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-SERVERS = ("kafka", "browser")
+SERVERS = ("browser", "kafka", "pgbouncer", "postgres", "redis", "timescale")
 """Marks of tests that need a real server."""
 KEPT_SETTINGS = ("NIFTYFLOW_TEST_DATA", "NIFTYFLOW_LONG")
 """The only settings a test may see from outside."""

@@ -22,9 +22,9 @@ COOLDOWN = "1 week"
 """No release younger than this is taken: most poisoned packages are found out within days."""
 RUNTIME = "requirements.lock"
 LOCKS: dict[str, tuple[str, ...]] = {
-    RUNTIME: ("--extra", "kafka", "--group", "build"),
+    RUNTIME: ("--extra", "cluster", "--group", "build"),
     "requirements-dev.lock": (
-        *("--extra", "kafka", "--group", "build", "--group", "test"),
+        *("--extra", "cluster", "--group", "build", "--group", "test"),
         *("--group", "check", "--group", "generate", "--group", "compare"),
     ),
     "requirements-bench.lock": ("--group", "bench"),

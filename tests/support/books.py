@@ -1,6 +1,6 @@
 """Engines of the book and decision stores for the contract suites, records for them, and a book's writer to be killed.
 
-A new engine joins the suites by one entry in `BOOK_ENGINES` or `DECISION_ENGINES`.
+A new engine joins the suites by one entry in `BOOK_ENGINES`, `DECISION_ENGINES` or `KEY_ENGINES`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,15 @@ from niftyflow.model import (
     signal_id,
 )
 from niftyflow.storage.book_ports import BookStore, Changes, DecisionStore, PositionRow, TradingInput
+from niftyflow.storage.key_ports import KeyStore
+from niftyflow.storage.postgres_book import PostgresBookStore
+from niftyflow.storage.postgres_decisions import PostgresDecisionStore
+from niftyflow.storage.postgres_keys import PostgresKeyStore
 from niftyflow.storage.sqlite_book import SqliteBookStore
 from niftyflow.storage.sqlite_decisions import SqliteDecisionStore
+from niftyflow.storage.sqlite_keys import SqliteKeyStore
 from niftyflow.storage.sqlite_market import SqliteMarketStore
+from support.stores import postgres_book_tables, postgres_market
 
 MINUTE = 60_000
 OPENED = 1_453_866_300_000
@@ -51,6 +57,8 @@ PAPER = "paper-1"
 MOST_COMMITS = 20_000
 
 BOOK_ENGINES: dict[str, Callable[[Path], BookStore]] = {
+    "pgbouncer": lambda folder: PostgresBookStore(postgres_book_tables(folder, through_pgbouncer=True)),
+    "postgres": lambda folder: PostgresBookStore(postgres_book_tables(folder)),
     "sqlite": lambda folder: SqliteBookStore(folder / "book.db"),
 }
 """Each makes a handle; two handles of one folder see the same data."""
@@ -64,7 +72,43 @@ async def _sqlite_decisions(folder: Path) -> AsyncIterator[DecisionStore]:
     await market.close()
 
 
-DECISION_ENGINES = {"sqlite": _sqlite_decisions}
+@asynccontextmanager
+async def _postgres_decisions(folder: Path) -> AsyncIterator[DecisionStore]:
+    market = postgres_market(folder)
+    await market.open()
+    yield PostgresDecisionStore(market.database)
+    await market.close()
+
+
+DECISION_ENGINES = {"sqlite": _sqlite_decisions, "postgres": _postgres_decisions}
+"""Each opens a store; opening one folder again gives the same data."""
+
+
+@asynccontextmanager
+async def _sqlite_keys(folder: Path) -> AsyncIterator[KeyStore]:
+    book = SqliteBookStore(folder / "book.db")
+    await book.open()
+    try:
+        yield SqliteKeyStore(book.database)
+    finally:
+        await book.close()
+
+
+@asynccontextmanager
+async def _postgres_keys(folder: Path, **settings: Any) -> AsyncIterator[KeyStore]:
+    tables = postgres_book_tables(folder, **settings)
+    await tables.open()
+    try:
+        yield PostgresKeyStore(tables)
+    finally:
+        await tables.close()
+
+
+KEY_ENGINES: dict[str, Callable[[Path], AbstractAsyncContextManager[KeyStore]]] = {
+    "pgbouncer": lambda folder: _postgres_keys(folder, through_pgbouncer=True),
+    "postgres": _postgres_keys,
+    "sqlite": _sqlite_keys,
+}
 """Each opens a store; opening one folder again gives the same data."""
 
 

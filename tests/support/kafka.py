@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,26 +22,32 @@ import pytest
 
 LIBS = Path(__file__).parents[2] / ".cache" / "kafka" / "libs"
 START_SECONDS = 60
+CLUSTER = "bmlmdHlmbG93LXRlc3RzLQ"
 
 SETTINGS = """\
 process.roles=broker,controller
-node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+node.id={node}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={listeners}
 controller.listener.names=CONTROLLER
-controller.quorum.voters=1@127.0.0.1:{controller}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,\\
+  SASL_PLAINTEXT:SASL_PLAINTEXT
+controller.quorum.voters={voters}
 log.dirs={folder}/data
 auto.create.topics.enable=false
-default.replication.factor=1
-offsets.topic.replication.factor=1
+default.replication.factor={copies}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={copies}
 offsets.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.num.partitions=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 broker.session.timeout.ms=1500
 broker.heartbeat.interval.ms=300
+{more}
 """
 LOGGING = """\
 <Configuration status="OFF"><Loggers><Root level="warn"/></Loggers></Configuration>
@@ -49,41 +55,112 @@ LOGGING = """\
 
 
 class Broker:
-    """One broker process in a folder of its own."""
+    """One broker process, a controller as well, in a folder of its own; alone, or one of several with `voters`."""
 
-    def __init__(self, folder: Path, port: int, controller: int) -> None:
+    def __init__(
+        self, folder: Path, port: int, controller: int, *, node: int = 1, voters: dict[int, int] | None = None,
+        listeners: dict[str, int] | None = None, more: str = "", users: Sequence[str] = (), memory: str = "512m",
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.port = port
         self.servers = f"127.0.0.1:{port}"
+        self._users = users
+        self._memory = memory
+        ports = voters or {node: controller}
+        hosts = [f"PLAINTEXT://127.0.0.1:{port}"]
+        hosts += [f"{name}://localhost:{each}" for name, each in (listeners or {}).items()]
         folder.mkdir(parents=True, exist_ok=True)
         self._settings = folder / "server.properties"
-        self._settings.write_text(SETTINGS.format(port=port, controller=controller, folder=folder))
+        self._settings.write_text(
+            SETTINGS.format(
+                node=node, listeners=",".join(hosts), controller=controller, folder=folder, more=more,
+                voters=",".join(f"{each}@127.0.0.1:{at}" for each, at in ports.items()),
+                copies=len(ports), in_sync=min(2, len(ports)),
+            )
+        )  # fmt: skip
         self._logging = folder / "log4j2.xml"
         self._logging.write_text(LOGGING)
 
     def start(self) -> int:
         """Start the broker and wait until it answers; return its process id."""
+        return self.wait(self.begin())
+
+    def begin(self) -> subprocess.Popen:
+        """Start the broker and do not wait."""
         if not (self.folder / "data").exists():
-            cluster = "bmlmdHlmbG93LXRlc3RzLQ"
-            self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)).wait(60)
+            users = [word for user in self._users for word in ("--add-scram", user)]
+            format_ = self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._settings), *users)
+            assert format_.wait(60) == 0, self.output()
         process = self._java("kafka.Kafka", str(self._settings), detached=True)
+        _started[process.pid] = process
+        return process
+
+    def wait(self, process: subprocess.Popen) -> int:
+        """Wait until the broker answers; return its process id."""
         deadline = time.monotonic() + START_SECONDS
         while not _is_open(self.port):
             if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                process.wait()
-                pytest.fail(f"Kafka did not start: {(self.folder / 'output.log').read_text()[-2000:]}")
+                stop(process.pid)
+                pytest.fail(f"Kafka did not start: {self.output()}")
             time.sleep(0.1)
-        _started[process.pid] = process
         return process.pid
+
+    def output(self) -> str:
+        """Return the end of what the broker said."""
+        return (self.folder / "output.log").read_text()[-2000:]
 
     def _java(self, main: str, *arguments: str, detached: bool = False) -> subprocess.Popen:
         command = [
-            "java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+            "java", f"-Xmx{self._memory}", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
             f"-Dlog4j2.configurationFile={self._logging}", "-cp", f"{LIBS}/*", main, *arguments,
         ]  # fmt: skip
         with (self.folder / "output.log").open("ab") as output:
             return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=detached)
+
+
+class Cluster:
+    """Three brokers, each a controller as well: three copies of a record, two of which must be in sync."""
+
+    def __init__(self, folder: Path) -> None:
+        ports = [free_port() for _ in range(6)]
+        voters = dict(zip((1, 2, 3), ports[3:], strict=True))
+        self.brokers = [
+            Broker(folder / f"broker-{node}", port, voters[node], node=node, voters=voters, memory="256m")
+            for node, port in zip((1, 2, 3), ports, strict=False)
+        ]
+        self.servers = ",".join(broker.servers for broker in self.brokers)
+        self._running: dict[int, int] = {}
+
+    def start(self) -> None:
+        """Start all of them, at once, and wait until each has told the others."""
+        begun = [broker.begin() for broker in self.brokers]
+        self._running = {
+            node: broker.wait(process) for node, (broker, process) in enumerate(zip(self.brokers, begun, strict=True))
+        }
+        self.until_whole()
+
+    def kill(self, node: int) -> None:
+        """Kill one with -9."""
+        stop(self._running.pop(node))
+
+    def bring_back(self, node: int) -> None:
+        """Start one again that was killed, on the data it has."""
+        self._running[node] = self.brokers[node].start()
+
+    def until_whole(self) -> None:
+        """Wait until every broker knows of all three."""
+        from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - an extra
+
+        client = AdminClient({"bootstrap.servers": self.servers, "log_level": 2})
+        deadline = time.monotonic() + START_SECONDS
+        while len(client.list_topics(timeout=10).brokers) < len(self.brokers):
+            assert time.monotonic() < deadline, "the brokers do not find one another"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Kill them all."""
+        for node in list(self._running):
+            self.kill(node)
 
 
 _started: dict[int, subprocess.Popen] = {}

@@ -11,6 +11,7 @@ from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.kit.clock import VirtualClock
 from niftyflow.model import CandleBatch, DeadLetter, FeedGap, Instrument, Interval
 from niftyflow.runtime.settings import AppSettings
+from niftyflow.runtime.stores import market_of
 from niftyflow.runtime.wiring import Does, Process, engines
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.ports import RepairRequest
@@ -50,7 +51,7 @@ async def outcome(workspace: Workspace, instruments: list[Instrument]) -> Outcom
         letters = [letter for _, letter in await bus.read_dead_letters("raw-ticks")]
     finally:
         await bus.close()
-    async with workspace.market(read_only=True) as market:
+    async with market_of(workspace, read_only=True) as market:
         candles = {
             str(instrument.key): await market.candles(instrument.key, Interval.M1, 0, EVER)
             for instrument in instruments

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
+from pydantic import SecretStr
 
 from niftyflow.kit.clock import VirtualClock
 from niftyflow.kit.log import configure
@@ -19,7 +23,16 @@ from niftyflow.model import CandleBatch, Interval, Name, NameTable
 from niftyflow.storage.leases import FileLeases
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.ports import HotStore, Leases, MarketStore
+from niftyflow.storage.postgres_book import book_database
+from niftyflow.storage.postgres_database import PostgresDatabase
+from niftyflow.storage.postgres_leases import PostgresLeases
+from niftyflow.storage.postgres_market import PostgresMarketStore, market_database
+from niftyflow.storage.postgres_pool import PostgresPool
+from niftyflow.storage.redis_hot import RedisHotStore
+from niftyflow.storage.settings import PostgresSettings
 from niftyflow.storage.sqlite_market import SqliteMarketStore
+from support.postgres import settings_of
+from support.redis import RedisServer
 
 MINUTE = 60_000
 OPENED = 1_453_866_300_000
@@ -27,15 +40,56 @@ OPENED = 1_453_866_300_000
 BATCH_INSTRUMENTS, BATCH_MINUTES = 200, 50
 MOST_BATCHES = 200
 
+ADDRESS = "postgres.url"
+"""The file of a folder that names its database on a server."""
+
+
+def postgres_market(folder: Path, **settings: Any) -> PostgresMarketStore:
+    """Return a handle of the PostgreSQL database that a folder names."""
+    url = SecretStr((folder / ADDRESS).read_text())
+    return PostgresMarketStore(market_database(PostgresPool(PostgresSettings(url=url, **settings))))
+
+
 MARKET_ENGINES: dict[str, Callable[[Path], MarketStore]] = {
     "sqlite": lambda folder: SqliteMarketStore(folder / "market.db"),
+    "postgres": postgres_market,
+    "pgbouncer": lambda folder: postgres_market(folder, through_pgbouncer=True),
 }
 """Each makes a handle; two handles of one folder see the same data."""
 
-LEASE_ENGINES: dict[str, Callable[[Path], Leases]] = {
-    "file": lambda folder: FileLeases(folder / "leases"),
+
+@asynccontextmanager
+async def _file_leases(folder: Path) -> AsyncIterator[Callable[[], Leases]]:
+    yield lambda: FileLeases(folder / "leases")
+
+
+def postgres_book_tables(folder: Path, **settings: Any) -> PostgresDatabase:
+    """Return the book's tables in the PostgreSQL database that a folder names, on connections of their own."""
+    return book_database(PostgresPool(settings_of((folder / ADDRESS).read_text(), **settings)))
+
+
+@asynccontextmanager
+async def _postgres_leases(folder: Path, **settings: Any) -> AsyncIterator[Callable[[], Leases]]:
+    tables = postgres_book_tables(folder, **settings)
+    await tables.open()
+    made: list[PostgresLeases] = []
+
+    def make() -> Leases:
+        made.append(PostgresLeases(tables))
+        return made[-1]
+
+    yield make
+    for leases in made:
+        await leases.close()
+    await tables.close()
+
+
+LEASE_ENGINES = {
+    "file": _file_leases,
+    "pgbouncer": lambda folder: _postgres_leases(folder, through_pgbouncer=True),
+    "postgres": _postgres_leases,
 }
-"""Each makes a handle; two handles of one folder contend for the same leases."""
+"""Each gives a way to make handles; all handles of one folder contend for the same leases."""
 
 
 @dataclass
@@ -58,7 +112,15 @@ def memory_engine() -> HotEngine:
     return HotEngine(store, wait)
 
 
-HOT_ENGINES: dict[str, Callable[[], HotEngine]] = {"memory": memory_engine}
+def redis_engine(server: RedisServer) -> HotEngine:
+    """Return a store on a real server, under a prefix of its own."""
+    return HotEngine(RedisHotStore(server.settings()), asyncio.sleep)
+
+
+HOT_ENGINES: dict[str, Callable[[pytest.FixtureRequest], HotEngine]] = {
+    "memory": lambda _request: memory_engine(),
+    "redis": lambda request: redis_engine(request.getfixturevalue("redis_server")),
+}
 
 
 @dataclass

@@ -12,11 +12,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from niftyflow.ai.breaker import Breaker
 from niftyflow.ai.engine import Engine, InstantEngine
 from niftyflow.ai.heuristic import fallback
 from niftyflow.ai.settings import AiSettings
 from niftyflow.kit import metrics
+from niftyflow.kit.breaker import Breaker
 from niftyflow.kit.clock import monotonic
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Answers, Features, InvalidValue

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from niftyflow.bus.port import Body
+from niftyflow.bus.tick_json import FEW_ROWS, TickReader, TickWriter
 from niftyflow.model import (
     Candle,
     CandleBatch,
@@ -39,6 +40,19 @@ _INTEGERS: Final = tuple(field for field, dtype in TickBatch.COLUMNS.items() if 
 _PRICES: Final = ("ltp", "bid", "ask")
 _NAME_PARTS: Final = attrgetter("exchange", "symbol", "token", "source")
 _INT64_MAX: Final = 2**63 - 1
+
+
+class RowEncoder:
+    """Writes bodies as records, one a row; it remembers how names are spelled."""
+
+    def __init__(self) -> None:
+        self._ticks = TickWriter()
+
+    def encode(self, body: Columns | Sequence[msgspec.Struct]) -> list[bytes]:
+        """Return one JSON record for each row."""
+        if isinstance(body, TickBatch) and len(body) >= FEW_ROWS and (rows := self._ticks.rows(body)) is not None:
+            return rows
+        return encode_rows(body)
 
 
 def encode_rows(body: Columns | Sequence[msgspec.Struct]) -> list[bytes]:
@@ -88,7 +102,9 @@ class RowDecoder:
         self._places: dict[tuple[str, str, str, str], int] = {}
         self._make: Callable[[list[Any]], list[Body]] = _as_they_are
         self._check: Callable[[Any], object] = _any_will_do
+        self._reader: TickReader | None = None
         if record is _ReadTick:
+            self._reader = TickReader(self.names)
             self._make, self._check = self._ticks, _check_tick
         elif record is Candle:
             self._make, self._check = self._runs_of(CandleBatch), _check_candle
@@ -99,6 +115,8 @@ class RowDecoder:
         """Return the bodies of the good records up to the first that is not."""
         if not values:
             return Decoded([], 0, None)
+        if self._reader is not None and len(values) >= FEW_ROWS and (ticks := self._reader.batch(values)) is not None:
+            return Decoded([ticks], len(values), None)
         try:
             records = self._many(b"[" + b",".join(values) + b"]")
             if len(records) == len(values):
@@ -129,8 +147,9 @@ class RowDecoder:
         _refuse_impossible(columns)
         places = self._places
         spelled = list(map(_NAME_PARTS, ticks))
-        for parts in set(spelled) - places.keys():
-            places[parts] = self._intern(*parts)
+        for parts in dict.fromkeys(spelled):
+            if parts not in places:
+                places[parts] = self._intern(*parts)
         columns["name"] = [places[parts] for parts in spelled]
         return [TickBatch(self.names, **columns)]
 

@@ -1,6 +1,6 @@
 """The Apache Kafka engine of the bus: topics spread over partitions by instrument, groups that share them.
 
-Importing this module needs confluent-kafka (`pip install 'niftyflow[kafka]'`) and says so where it is missing. It
+Importing this module needs confluent-kafka (`pip install 'niftyflow[cluster]'`) and says so where it is missing. It
 writes JSON as the contracts spell it, one record a message, so that any program can read along.
 """
 
@@ -18,8 +18,11 @@ from niftyflow.bus.kafka_cluster import KafkaCluster
 from niftyflow.bus.kafka_messages import read_watermark
 from niftyflow.bus.kafka_producer import Addressed, KafkaProducer
 from niftyflow.bus.kafka_subscription import KafkaSubscription
+from niftyflow.bus.kafka_topics import BROKER_DEFAULT, KafkaTopics
 from niftyflow.bus.partitioner import partition_for
 from niftyflow.bus.port import Assignment, Body, Position, Start, Topic, count_of
+from niftyflow.bus.settings import KafkaSecurity
+from niftyflow.bus.survey import TopicState
 from niftyflow.bus.topics import DEAD_LETTER_PREFIX, TOPICS, refuse_body, with_dead_letters
 from niftyflow.kit.log import get_logger
 from niftyflow.model import DeadLetter, InvalidValue, Refused, Unavailable, Watermark
@@ -28,7 +31,6 @@ T = TypeVar("T")
 log = get_logger(__name__)
 
 CALL_SECONDS: Final = 60.0
-BROKER_DEFAULT: Final = -1
 FIRST_LOOK_BACK: Final = 1_000
 
 
@@ -36,7 +38,8 @@ class KafkaBus:
     """A `Bus` on a Kafka cluster.
 
     `servers` is a list like `host:9092,host:9092`; `prefix` goes before every topic and group; `partitions` replaces
-    the declared number of the topics that have more than one; `client` holds further librdkafka settings (TLS, SASL).
+    the declared number of the topics that have more than one; `replication` is how many copies new topics get (-1: as
+    the brokers do); `client` holds further librdkafka settings.
     """
 
     def __init__(
@@ -49,12 +52,14 @@ class KafkaBus:
         replication: int = BROKER_DEFAULT,
         source: str = "niftyflow",
         delivery_timeout_seconds: float = 15.0,
+        security: KafkaSecurity | None = None,
         client: Mapping[str, Any] | None = None,
     ) -> None:
         self._cluster = KafkaCluster(
-            servers, with_dead_letters(tuple(topics)), prefix=prefix, partitions=partitions, replication=replication,
-            client=client or {},
+            servers, with_dead_letters(tuple(topics)), prefix=prefix, partitions=partitions, source=source,
+            client=(security or KafkaSecurity()).client_settings() | dict(client or {}),
         )  # fmt: skip
+        self._topics = KafkaTopics(self._cluster, replication)
         self._source = source
         self._delivery_timeout_seconds = delivery_timeout_seconds
         self._producers: dict[str, KafkaProducer] = {}
@@ -66,7 +71,21 @@ class KafkaBus:
 
         Raises:
             Unavailable: no broker answers.
-            Misconfigured: a topic has another number of partitions.
+            Misconfigured: brokers refuse us, or a topic cannot be worked with; the message says what to do.
+        """
+        await self.connect()
+        async with AsyncExitStack() as unless_it_works:
+            unless_it_works.push_async_callback(self.close)
+            await self.make_topics()
+            await self._run(self._topics.check)
+            unless_it_works.pop_all()
+
+    async def connect(self) -> None:
+        """Connect, and leave the topics as they are: what `survey` and `make_topics` need.
+
+        Raises:
+            Unavailable: no broker answers.
+            Misconfigured: brokers refuse us; the message says what to do.
         """
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="kafka")
         self._is_open = True
@@ -74,6 +93,23 @@ class KafkaBus:
             unless_it_connects.push_async_callback(self.close)
             await self._run(self._cluster.connect)
             unless_it_connects.pop_all()
+
+    async def make_topics(self) -> list[str]:
+        """Make the topics that are missing; return their names on the cluster.
+
+        Raises:
+            Unavailable: the cluster does not answer.
+            Misconfigured: it makes none; the message says what to do.
+        """
+        return await self._run(self._topics.make_missing)
+
+    async def survey(self, readers: Mapping[str, Sequence[str]]) -> list[TopicState]:
+        """Return the state of every topic, and of the groups that `readers` names for it.
+
+        Raises:
+            Unavailable: the cluster does not answer.
+        """
+        return await self._run(lambda: self._topics.survey(readers))
 
     async def close(self) -> None:
         """Close the readers still open, send what was accepted, and disconnect."""

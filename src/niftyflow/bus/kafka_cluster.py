@@ -1,4 +1,4 @@
-"""What the engine knows of a Kafka cluster: client settings, topics made or checked, ends, and short scans.
+"""What the engine knows of a Kafka cluster: how clients are set up, what there is, ends, and short scans.
 
 Plain blocking calls with timeouts, run on threads by their callers. It neither publishes nor joins a group.
 """
@@ -6,21 +6,21 @@ Plain blocking calls with timeouts, run on threads by their callers. It neither 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from niftyflow.bus.kafka_client import (
     EARLIEST,
     LATEST,
     AdminClient,
     Consumer,
+    ErrorLog,
     KafkaError,
     KafkaException,
     Message,
-    NewTopic,
     TopicPartition,
-    code_of,
+    refusal_of,
     unavailable,
 )
 from niftyflow.bus.port import Topic
@@ -28,27 +28,34 @@ from niftyflow.kit.clock import monotonic
 from niftyflow.kit.log import get_logger
 from niftyflow.model import InvalidValue, Misconfigured, Tick, Unavailable
 
+T = TypeVar("T")
 log = get_logger(__name__)
 
 ASK_SECONDS: Final = 10.0
-TOPICS_READY_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 0.5
+"""How often a first answer is looked for; in between a refusal is heard."""
 TICK_LINGER_MS: Final = 5
+SESSION_MS: Final = 10_000
+"""A member silent for so long is dead: its partitions go to others."""
 
 
 class KafkaCluster:
     """One cluster, seen through a topic prefix."""
 
     def __init__(
-        self, servers: str, topics: Mapping[str, Topic], *, prefix: str, partitions: int | None, replication: int,
+        self, servers: str, topics: Mapping[str, Topic], *, prefix: str, partitions: int | None, source: str,
         client: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self.servers = servers
         self.topics = topics
         self._prefix = prefix
         self._partitions = partitions
-        self._replication = replication
+        self._refused: Misconfigured | None = None
+        self._last_error = ""
+        self._errors = ErrorLog(servers=servers)
         self._common = {
             "bootstrap.servers": servers,
+            "client.id": source,
             "log_level": 2,
             "reconnect.backoff.max.ms": 1_000,
             "error_cb": self._note_error,
@@ -68,31 +75,65 @@ class KafkaCluster:
         """Return the topic's name on the cluster."""
         return self._prefix + topic
 
+    def group(self, name: str) -> str:
+        """Return the consumer group's name on the cluster."""
+        return self._prefix + name
+
     def partitions(self, topic: str) -> int:
         """Return how many partitions the topic has."""
         declared = self.topic(topic).partitions
         return declared if declared == 1 or self._partitions is None else self._partitions
 
     def connect(self) -> None:
-        """Make the topics that are missing and check those that are there.
+        """Make sure that brokers answer and let us in.
 
         Raises:
             Unavailable: no broker answers.
-            Misconfigured: a topic has another number of partitions; the message says what to do.
+            Misconfigured: they refuse us, or we them; the message says what to do.
         """
-        self._admin = AdminClient(dict(self._common))
-        found = self._found()
-        missing = [topic for topic in self.topics if self.name(topic) not in found]
-        if missing:
-            self._create(missing)
-            found = self._wait_for(missing)
-        for topic in self.topics:
-            there, wanted = found[self.name(topic)], self.partitions(topic)
-            if there != wanted:
-                raise Misconfigured(
-                    f"Kafka topic {self.name(topic)} has {there} partitions, {wanted} are wanted: set the number of "
-                    f"partitions to {there}, use another topic prefix, or make the topic anew"
-                )
+        self._refused, self._last_error = None, ""
+        try:
+            self.admin = AdminClient(dict(self._common))
+        except KafkaException as error:
+            cause = unavailable(self.servers, error).reason
+            raise Misconfigured(f"the Kafka client cannot be set up ({cause}): correct bus.security") from error
+        deadline = monotonic() + ASK_SECONDS
+        while True:  # the client itself would go on trying, whatever it is told
+            try:
+                self.admin.list_topics(timeout=LOOK_SECONDS)
+            except KafkaException as error:
+                self.admin.poll(0)
+                if self._refused is not None:
+                    raise self._refused from error
+                if monotonic() > deadline:
+                    reason = self._last_error or "no answer in time; bus.security.protocol may not be theirs"
+                    raise Unavailable(f"Kafka at {self.servers}", reason) from error
+            else:
+                return
+
+    def metadata(self) -> Any:
+        """Return what the brokers say of themselves and their topics.
+
+        Raises:
+            Unavailable: no broker answers.
+        """
+        try:
+            return self.admin.list_topics(timeout=ASK_SECONDS)
+        except KafkaException as error:
+            raise unavailable(self.servers, error) from error
+
+    def awaited(self, answer: Any) -> Any:
+        """Return what an administrative call answers.
+
+        Raises:
+            Unavailable: it does not.
+        """
+        try:
+            return answer.result(ASK_SECONDS)
+        except KafkaException as error:
+            raise unavailable(self.servers, error) from error
+        except FutureTimeoutError as error:
+            raise Unavailable(f"Kafka at {self.servers}", "no answer in time") from error
 
     def ends(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
         """Return the next offset of each partition.
@@ -108,7 +149,32 @@ class KafkaCluster:
         Raises:
             Unavailable: the cluster does not answer.
         """
-        return self._offsets(topic, [partition], EARLIEST)[partition]
+        return self.oldest_of(topic, [partition])[partition]
+
+    def oldest_of(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+        """Return the offset of the oldest record kept in each partition.
+
+        Raises:
+            Unavailable: the cluster does not answer.
+        """
+        return self._offsets(topic, partitions, EARLIEST)
+
+    def patiently(self, ask: Callable[[], T]) -> T:
+        """Return what `ask` does, asked again for a while: a leader or a coordinator may just be moving.
+
+        Raises:
+            Unavailable: it was so to the end.
+        """
+        deadline = monotonic() + ASK_SECONDS
+        while True:
+            try:
+                return ask()
+            except Unavailable as error:
+                if monotonic() > deadline:
+                    raise
+                log.info("kafka_asked_again", reason=error.reason)
+            threading.Event().wait(LOOK_SECONDS)
+            self.metadata()  # whose turn it is now
 
     def scan(self, topic: str, partition: int, begin: int) -> Iterator[Message]:
         """Read a partition from `begin` (or the oldest record kept) to its present end, by a consumer of its own.
@@ -139,10 +205,11 @@ class KafkaCluster:
     def consumer_settings(self, group: str) -> dict[str, Any]:
         """Return the settings of a consumer that commits by hand and never starts anywhere unasked."""
         return {
-            "group.id": self._prefix + group,
+            "group.id": self.group(group),
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
             "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": SESSION_MS,
             "max.poll.interval.ms": 600_000,
             "fetch.queue.backoff.ms": 10,  # its default lets a reader that catches up stand idle for a second
         } | self._common
@@ -153,6 +220,7 @@ class KafkaCluster:
             "enable.idempotence": True,
             "acks": "all",
             "compression.type": "lz4",
+            "partitioner": "murmur2_random",
             "linger.ms": TICK_LINGER_MS if topic.record is Tick else 0,
             "delivery.timeout.ms": int(delivery_timeout_seconds * 1000),
             "delivery.report.only.error": True,
@@ -161,57 +229,19 @@ class KafkaCluster:
         } | self._common
 
     def _note_error(self, error: KafkaError) -> None:
-        log.warning("kafka_client_error", servers=self.servers, reason=error.str())
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - its public name; it says nothing of why
+            self._last_error = error.str()
+        self._refused = refusal_of(self.servers, error) or self._refused
+        self._errors.note(error)
 
     def _offsets(self, topic: str, partitions: Sequence[int], which: Any) -> dict[int, int]:
+        return self.patiently(lambda: self._offsets_told(topic, partitions, which))
+
+    def _offsets_told(self, topic: str, partitions: Sequence[int], which: Any) -> dict[int, int]:
         asked = {TopicPartition(self.name(topic), partition): which for partition in partitions}
         try:
-            answers = self._admin.list_offsets(asked, request_timeout=ASK_SECONDS)
-            return {at.partition: int(answer.result(ASK_SECONDS).offset) for at, answer in answers.items()}
+            self.admin.poll(0)  # or what it has to say of errors would pile up
+            answers = self.admin.list_offsets(asked, request_timeout=ASK_SECONDS)
         except KafkaException as error:
             raise unavailable(self.servers, error) from error
-        except FutureTimeoutError as error:
-            raise Unavailable(f"Kafka at {self.servers}", "no answer in time") from error
-
-    def _found(self) -> dict[str, int]:
-        try:
-            topics = self._admin.list_topics(timeout=ASK_SECONDS).topics
-        except KafkaException as error:
-            raise unavailable(self.servers, error) from error
-        return {name: len(about.partitions) for name, about in topics.items()}
-
-    def _create(self, missing: Sequence[str]) -> None:
-        answers = self._admin.create_topics([self._new(topic) for topic in missing], request_timeout=ASK_SECONDS)
-        for answer in answers.values():
-            try:
-                answer.result(ASK_SECONDS)
-            except KafkaException as error:
-                if code_of(error) != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was quicker
-                    raise unavailable(self.servers, error) from error
-
-    def _new(self, name: str) -> Any:
-        topic, partitions = self.topics[name], self.partitions(name)
-        kept_bytes = topic.retention_bytes // partitions if topic.retention_bytes >= 0 else -1
-        settings = {
-            "cleanup.policy": "delete",
-            "retention.ms": str(topic.retention_ms),
-            "retention.bytes": str(kept_bytes),
-        }
-        return NewTopic(self.name(name), partitions, self._replication, config=settings)
-
-    def _wait_for(self, created: Sequence[str]) -> dict[str, int]:
-        """Wait until every partition made just now has a leader that answers."""
-        deadline = monotonic() + TOPICS_READY_SECONDS
-        pause = threading.Event()
-        while True:
-            found = self._found()
-            try:
-                if all(found.get(self.name(topic)) for topic in created):
-                    for topic in created:
-                        self.ends(topic, range(found[self.name(topic)]))
-                    return found
-            except Unavailable as error:
-                log.info("kafka_topics_not_ready", reason=error.reason)
-            if monotonic() > deadline:
-                raise Unavailable(f"Kafka at {self.servers}", "the topics made just now do not answer")
-            pause.wait(0.1)
+        return {at.partition: int(self.awaited(answer).offset) for at, answer in answers.items()}

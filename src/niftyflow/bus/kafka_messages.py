@@ -7,15 +7,17 @@ partition is handed back, to be read after the reader was told. It never drops a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from enum import Enum, auto
+from typing import Any, Final, NamedTuple
 
 from niftyflow.bus.json_records import RowDecoder, decode_watermark
 from niftyflow.bus.kafka_client import Message
 from niftyflow.bus.port import Batch, UnreadableRecord, count_of
-from niftyflow.bus.topics import HEADER_KIND, WATERMARK_KIND
+from niftyflow.bus.topics import HEADER_KIND, HEADER_VERSION, MESSAGE_VERSION, WATERMARK_KIND
 from niftyflow.model import DecodeError, Watermark
 
-_WATERMARK_HEADER: Final = (HEADER_KIND, WATERMARK_KIND.encode())
+_NEWEST: Final = int(MESSAGE_VERSION)
+_DIGITS: Final = 9
 
 
 class Reassembled(NamedTuple):
@@ -25,6 +27,14 @@ class Reassembled(NamedTuple):
     held: list[Message]
 
 
+class _Kind(Enum):
+    """What the headers say a message is."""
+
+    DATA = auto()
+    CONTROL = auto()
+    FOREIGN = auto()
+
+
 def reassemble(
     topic: str, messages: Sequence[Message], position: Mapping[int, int], decoder: RowDecoder
 ) -> Reassembled:
@@ -32,24 +42,14 @@ def reassemble(
     batches: list[Batch] = []
     held: list[Message] = []
     for partition, run in _by_partition(messages, position).items():
-        at = 0
-        while at < len(run):
-            stop = _end_of_run(run, at)
-            at += _read_run(topic, partition, run[at:stop], decoder, batches)
-            if at < stop:
-                held += run[at:]
-                break
+        if run:
+            held += run[_read(topic, partition, run, decoder, batches) :]
     return Reassembled(batches, held)
-
-
-def is_watermark(message: Message) -> bool:
-    """Return whether the headers say that this is a control record."""
-    return _WATERMARK_HEADER in (message.headers() or ())
 
 
 def read_watermark(message: Message) -> Watermark | None:
     """Return the watermark that a message is, or None when it is something else or cannot be read."""
-    if not is_watermark(message):
+    if _kind_of(message.headers()) is not _Kind.CONTROL:
         return None
     try:
         return decode_watermark(message.value() or b"")
@@ -60,11 +60,12 @@ def read_watermark(message: Message) -> Watermark | None:
 def unreadable(topic: str, message: Message, decoder: RowDecoder) -> UnreadableRecord:
     """Return the error that tells of a record that cannot be read."""
     value, key = message.value() or b"", message.key() or b""
-    reason = "it cannot be read"
+    reason = _trouble_with(message.headers()) or "it cannot be read"
     try:
-        if is_watermark(message):
+        kind = _kind_of(message.headers())
+        if kind is _Kind.CONTROL:
             decode_watermark(value)
-        elif (error := decoder.decode([value]).error) is not None:
+        elif kind is _Kind.DATA and (error := decoder.decode([value]).error) is not None:
             reason = error.reason
     except DecodeError as error:
         reason = error.reason
@@ -86,42 +87,78 @@ def _by_partition(messages: Sequence[Message], position: Mapping[int, int]) -> d
     return runs
 
 
+def _read(topic: str, partition: int, run: Sequence[Message], decoder: RowDecoder, batches: list[Batch]) -> int:
+    """Add the batches of a partition's messages, up to the first that cannot be read; return how many could be."""
+    kinds = _kinds(run)
+    at = 0
+    while at < len(run):
+        if kinds[at] is _Kind.DATA:
+            stop = _end_of_data(run, kinds, at)
+            taken = _read_data(topic, partition, run[at:stop], decoder, batches)
+        else:
+            stop = at + 1
+            taken = 0 if kinds[at] is _Kind.FOREIGN else _read_control(topic, partition, run[at], batches)
+        at += taken
+        if at < stop:
+            break
+    return at
+
+
+def _kinds(run: Sequence[Message]) -> list[_Kind]:
+    """Return what each message is; one after another mostly has the same headers, which are looked at once."""
+    kinds = []
+    usual, kind = None, _Kind.DATA
+    for message in run:
+        headers = message.headers()
+        if headers != usual:
+            usual, kind = headers, _kind_of(headers)
+        kinds.append(kind)
+    return kinds
+
+
+def _kind_of(headers: Any) -> _Kind:
+    if _trouble_with(headers):
+        return _Kind.FOREIGN
+    return _Kind.CONTROL if HEADER_KIND in dict(headers or ()) else _Kind.DATA
+
+
+def _trouble_with(headers: Any) -> str:
+    """Return why headers are beyond us: a version from the future, or a kind nobody has told us of."""
+    told = dict(headers or ())
+    version = (told.get(HEADER_VERSION) or b"").decode("utf-8", "replace")
+    if HEADER_VERSION in told and not (version.isdecimal() and len(version) <= _DIGITS and int(version) <= _NEWEST):
+        return f"its version is {version!r}, this program reads up to {MESSAGE_VERSION}: a newer one wrote it"
+    kind = (told.get(HEADER_KIND) or b"").decode("utf-8", "replace")
+    if HEADER_KIND in told and kind != WATERMARK_KIND:
+        return f"its kind is {kind!r}, which this program does not know"
+    return ""
+
+
+def _end_of_data(run: Sequence[Message], kinds: Sequence[_Kind], begin: int) -> int:
+    """Return the index after the data records with consecutive offsets from `begin` on."""
+    stop = begin + 1
+    while stop < len(kinds) and kinds[stop] is _Kind.DATA:
+        stop += 1
+    first = _offset(run[begin])
+    if _offset(run[stop - 1]) - first == stop - 1 - begin:
+        return stop
+    ahead = 1
+    while _offset(run[begin + ahead]) == first + ahead:
+        ahead += 1
+    return begin + ahead
+
+
 def _offset(message: Message) -> int:
     return message.offset() or 0
 
 
-def _end_of_run(run: Sequence[Message], begin: int) -> int:
-    """Return the index after the data records with consecutive offsets from `begin` on; a watermark is one alone."""
-    if run[begin].key() is None and is_watermark(run[begin]):
-        return begin + 1
-    first = _offset(run[begin])
-    has_gap = _offset(run[-1]) - first != len(run) - 1 - begin
-    keys = [message.key() for message in run[begin:]]
-    if not has_gap and None not in keys:
-        return len(run)
-    for ahead in range(1, len(keys)):
-        message = run[begin + ahead]
-        if _offset(message) != first + ahead or (keys[ahead] is None and is_watermark(message)):
-            return begin + ahead
-    return len(run)
-
-
-def _read_run(topic: str, partition: int, run: Sequence[Message], decoder: RowDecoder, batches: list[Batch]) -> int:
-    """Add the batches of a run; return how many of its records could be read."""
-    if len(run) == 1 and is_watermark(run[0]):
-        return _read_control(topic, partition, run[0], batches)
+def _read_data(topic: str, partition: int, run: Sequence[Message], decoder: RowDecoder, batches: list[Batch]) -> int:
     decoded = decoder.decode([message.value() or b"" for message in run])
     offset = _offset(run[0])
     for body in decoded.bodies:
         batches.append(Batch(topic, partition, offset, body))
         offset += count_of(body)
-    taken = decoded.count
-    if decoded.error is not None and is_watermark(run[taken]):  # another program gave its watermark a key
-        control = _read_control(topic, partition, run[taken], batches)
-        taken += control
-        if control and taken < len(run):
-            taken += _read_run(topic, partition, run[taken:], decoder, batches)
-    return taken
+    return decoded.count
 
 
 def _read_control(topic: str, partition: int, message: Message, batches: list[Batch]) -> int:

@@ -6,11 +6,11 @@ are reported one by one. After a failure the client is made anew, so that nothin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from niftyflow.bus.group_writer import GroupWriter
-from niftyflow.bus.json_records import encode_rows, encode_watermark
+from niftyflow.bus.json_records import RowEncoder, encode_watermark
 from niftyflow.bus.kafka_client import KafkaError, KafkaException, Message, Producer, unavailable
 from niftyflow.bus.kafka_cluster import KafkaCluster
 from niftyflow.bus.partitioner import partition_for
@@ -43,6 +43,7 @@ class KafkaProducer:
         self._timeout_seconds = delivery_timeout_seconds
         self._headers: Headers = [(HEADER_SOURCE, source.encode()), (HEADER_VERSION, MESSAGE_VERSION.encode())]
         self._control_headers: Headers = [*self._headers, (HEADER_KIND, WATERMARK_KIND.encode())]
+        self._encoder = RowEncoder()
         self._places: dict[str, tuple[bytes, int]] = {}
         self._failures: list[KafkaError] = []
         self._client: Producer | None = None
@@ -108,27 +109,35 @@ class KafkaProducer:
     def _queue(self, client: Producer, body: Body, partition: int | None, deadline: float) -> None:
         if isinstance(body, Watermark):
             to = body.partition if partition is None else partition
-            self._produce(client, encode_watermark(body), None, to, deadline)
+            self._produce(client, [(encode_watermark(body), None, to)], self._control_headers, deadline)
             return
-        values = encode_rows(body)
+        values = self._encoder.encode(body)
         keys = body.keys() if isinstance(body, Columns) else [self._topic.key(each) for each in body]
-        for value, key in zip(values, keys, strict=True):
-            key_bytes, place = self._places.get(key) or self._place(key)
-            self._produce(client, value, key_bytes, place if partition is None else partition, deadline)
+        known = self._places
+        for key in set(keys) - known.keys():
+            self._place(key)
+        places = map(known.__getitem__, keys)
+        records = (
+            (value, key, place if partition is None else partition)
+            for value, (key, place) in zip(values, places, strict=True)
+        )
+        self._produce(client, records, self._headers, deadline)
         client.poll(0)
 
-    def _produce(self, client: Producer, value: bytes, key: bytes | None, partition: int, deadline: float) -> None:
-        headers = self._headers if key is not None else self._control_headers
-        while True:
-            try:
-                client.produce(self._name, value, key, partition, headers=headers)
-            except BufferError:  # its queue is full: wait for acknowledgements
-                client.poll(0.05)
-                if monotonic() > deadline:
-                    raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from None  # noqa: SLF001 - its public name
-            else:
-                return
+    def _produce(
+        self, client: Producer, records: Iterable[tuple[bytes, bytes | None, int]], headers: Headers, deadline: float
+    ) -> None:
+        name, produce = self._name, client.produce
+        for value, key, partition in records:
+            while True:
+                try:
+                    produce(name, value, key, partition, headers=headers)
+                except BufferError:  # its queue is full: wait for acknowledgements
+                    client.poll(0.05)
+                    if monotonic() > deadline:
+                        raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from None  # noqa: SLF001 - public
+                else:
+                    break
 
-    def _place(self, key: str) -> tuple[bytes, int]:
-        place = self._places[key] = (key.encode(), partition_for(key, self._partitions))
-        return place
+    def _place(self, key: str) -> None:
+        self._places[key] = (key.encode(), partition_for(key, self._partitions))

@@ -16,11 +16,14 @@ from niftyflow.bus.json_records import RowDecoder
 from niftyflow.bus.kafka_client import (
     OFFSET_INVALID,
     Consumer,
+    ErrorLog,
     KafkaError,
     KafkaException,
     Message,
     TopicPartition,
     code_of,
+    is_not_permitted,
+    refusal_of,
     unavailable,
 )
 from niftyflow.bus.kafka_cluster import ASK_SECONDS, KafkaCluster
@@ -69,7 +72,8 @@ class KafkaSubscription:
         self._held: list[Message] = []
         self._taking: asyncio.Future[Reassembled] | None = None
         self._consumer: Consumer | None = None
-        self._is_down = False
+        self._away = ""
+        self._errors = ErrorLog(topic=topic)
         self._must_restart = False
         self._has_begun = False
         self._is_open = True
@@ -217,16 +221,18 @@ class KafkaSubscription:
             return []
         messages = consumer.consume(1, timeout_seconds)  # returns with the first; asking for more would wait for all
         if messages and max_records > 1:
-            messages += consumer.consume(min(max_records, READ_RECORDS) - 1, 0)
+            told = len(self._changes)
+            more = consumer.consume(min(max_records, READ_RECORDS) - 1, 0)
+            if any(messages[0].partition() in change.partitions for change in self._changes[told:]):
+                messages = []  # its partition left, and may be back from before it: it will be read again
+            messages += more
         good = [message for message in messages if message.error() is None]
         if len(good) < len(messages):
             self._see_errors(consumer, [message for message in messages if message.error() is not None])
-        if good:
-            self._is_down = False
-        elif self._is_down or self._must_restart:
-            self._is_down = False  # raised once for each time the client says so
+        away, self._away = self._away, ""  # raised once for each time the client says so
+        if not good and (away or self._must_restart):
             metrics.BUS_ERRORS.labels(type="unavailable").inc()
-            raise Unavailable(f"Kafka at {self._cluster.servers}", "no broker answers")
+            raise Unavailable(f"Kafka at {self._cluster.servers}", away or "the group cannot be joined")
         return good
 
     def _see_errors(self, consumer: Consumer, messages: Sequence[Message]) -> None:
@@ -236,6 +242,8 @@ class KafkaSubscription:
                 continue
             if error.code() == KafkaError._AUTO_OFFSET_RESET and partition in self._position:  # noqa: SLF001 - public
                 self._go_to_oldest(consumer, partition)
+            elif is_not_permitted(error.code()):
+                self._away = error.str()
             else:
                 metrics.BUS_ERRORS.labels(type="client").inc()
                 log.warning("kafka_reader_error", topic=self._topic, reason=error.str())
@@ -311,6 +319,7 @@ class KafkaSubscription:
 
     def _note_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - its public name
-            self._is_down = True
-        else:
-            log.warning("kafka_client_error", topic=self._topic, reason=error.str())
+            self._away = self._away or "no broker answers"
+        elif refusal_of(self._cluster.servers, error) is not None:
+            self._away = error.str()
+        self._errors.note(error)

@@ -11,8 +11,10 @@ import typer
 
 import niftyflow
 from niftyflow.cli.candles import candles
+from niftyflow.cli.cluster import cluster
 from niftyflow.cli.config import config
 from niftyflow.cli.context import State
+from niftyflow.cli.db import db
 from niftyflow.cli.demo import demo
 from niftyflow.cli.dlq import dlq
 from niftyflow.cli.doctor import doctor
@@ -22,10 +24,12 @@ from niftyflow.cli.kill import kill
 from niftyflow.cli.orders import orders
 from niftyflow.cli.positions import positions
 from niftyflow.cli.replay import replay
+from niftyflow.cli.run import run_layers
 from niftyflow.cli.signals import signals
 from niftyflow.cli.sim import sim
 from niftyflow.cli.status import status
 from niftyflow.cli.strategy import strategy
+from niftyflow.cli.topics import topics
 from niftyflow.cli.up import up
 from niftyflow.cli.why import why
 from niftyflow.model import Broken, Misconfigured, NiftyflowError, Refused, Retryable
@@ -37,6 +41,8 @@ app = typer.Typer(
 )  # fmt: skip
 app.command()(demo)
 app.command()(up)
+app.command("run")(run_layers)
+app.command()(cluster)
 app.command()(sim)
 app.command()(replay)
 app.command("import")(import_candles)
@@ -52,6 +58,8 @@ app.command()(link)
 app.command()(status)
 app.command()(doctor)
 app.add_typer(config, name="config")
+app.add_typer(db, name="db")
+app.command()(topics)
 app.add_typer(dlq, name="dlq")
 
 

@@ -93,9 +93,11 @@ def _moment(option: str, text: str, *, is_utc: bool, ends: bool = False) -> int:
 
 
 async def _candles(workspace: Workspace, view: View, *, is_gaps: bool, is_from_given: bool) -> None:
-    if not workspace.market_db.exists():
+    from niftyflow.runtime.stores import has_market, market_of  # noqa: PLC0415 - heavy
+
+    if not has_market(workspace):
         raise _nothing(f"there are no candles in {workspace.path} yet; {MAKERS}")
-    async with workspace.market(read_only=True) as store:
+    async with market_of(workspace, read_only=True) as store:
         if is_gaps:
             await _show_gaps(store, view, is_from_given=is_from_given)
         else:

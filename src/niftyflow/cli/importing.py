@@ -100,9 +100,10 @@ def import_candles(
 
 async def _import(workspace: Workspace, paths: list[Path], options: ImportOptions, *, is_check: bool) -> None:
     from niftyflow.ingestion.candle_files import check_file, refuse_overlaps, store_file  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.stores import market_of  # noqa: PLC0415 - heavy
 
     workspace.create()
-    async with workspace.market() as store:
+    async with market_of(workspace) as store:
         spans = []
         file = None
         for path in paths:

@@ -15,6 +15,7 @@ from niftyflow.cli.tables import Column, Layout, Row, clock, nothing, show
 from niftyflow.kit.addresses import spelled_host
 from niftyflow.kit.clock import WallClock
 from niftyflow.model import Refused
+from niftyflow.runtime.stores import has_book
 
 if TYPE_CHECKING:
     from niftyflow.runtime.workspace import Workspace
@@ -90,7 +91,7 @@ def link(
 
 
 async def _list(workspace: Workspace, *, as_json: bool) -> None:
-    if not workspace.book_db.exists():
+    if not has_book(workspace):
         raise nothing(f"there are no keys in {workspace.path} yet; `niftyflow up` makes the first")
     async with _store(workspace) as store:
         found = await store.keys()
@@ -123,7 +124,7 @@ async def _create(context: typer.Context, name: str, scopes: list[str], tier: st
 
 
 async def _revoke(workspace: Workspace, wanted: str) -> None:
-    if not workspace.book_db.exists():
+    if not has_book(workspace):
         raise nothing(f"there are no keys in {workspace.path}")
     now = WallClock().now()
     async with _store(workspace) as store:
@@ -139,7 +140,7 @@ async def _link(context: typer.Context, name: str | None, port: int | None) -> N
 
     workspace = state_of(context).workspace
     settings = settings_of(workspace, {}, quiet=True).gateway
-    if not workspace.book_db.exists():
+    if not has_book(workspace):
         raise nothing(f"there are no keys in {workspace.path} yet; `niftyflow up` makes the first")
     async with _store(workspace) as store:
         ticket = await new_ticket(store, settings, WallClock().now(), name)
@@ -148,15 +149,12 @@ async def _link(context: typer.Context, name: str | None, port: int | None) -> N
 
 @asynccontextmanager
 async def _store(workspace: Workspace) -> AsyncIterator[KeyStore]:
-    from niftyflow.storage.sqlite_book import SqliteBookStore  # noqa: PLC0415 - heavy
-    from niftyflow.storage.sqlite_keys import SqliteKeyStore  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.settings import load  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.stores import opened, stores_of  # noqa: PLC0415 - heavy
 
-    book = SqliteBookStore(workspace.book_db)
-    await book.open()
-    try:
-        yield SqliteKeyStore(book.database)
-    finally:
-        await book.close()
+    stores = stores_of(workspace, load(workspace.settings_file))
+    async with opened([stores.book]):
+        yield stores.keys
 
 
 def _state(key: ApiKey, now: int) -> str:

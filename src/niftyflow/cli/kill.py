@@ -11,6 +11,7 @@ from niftyflow.cli.commanding import WAIT_SECONDS, Wait, command
 from niftyflow.cli.context import run, settings_of, state_of
 from niftyflow.cli.tables import clock, nothing
 from niftyflow.model import CommandKind
+from niftyflow.runtime.stores import has_book
 
 kill = typer.Typer(no_args_is_help=True, help="The kill switch: nothing is ordered any more while it is on.")
 
@@ -63,7 +64,7 @@ async def _status(context: typer.Context, *, as_json: bool) -> None:
     workspace = state_of(context).workspace
     account = settings_of(workspace, {}, quiet=True).trading.account
     found = None
-    if workspace.book_db.exists():
+    if has_book(workspace):
         async with reading_book(workspace) as book:
             found = await kill_switch(book, account)
     if found is None:

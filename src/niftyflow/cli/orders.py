@@ -13,10 +13,11 @@ import typer
 from niftyflow.cli.context import run, settings_of, state_of
 from niftyflow.cli.tables import Column, Layout, Row, clock, nothing, rupees, show
 from niftyflow.model import Order, OrderState, OrderType, parse_instrument
+from niftyflow.runtime.stores import has_book
 
 if TYPE_CHECKING:
     from niftyflow.runtime.decisions import OrdersFound, OrdersWanted
-    from niftyflow.runtime.workspace import Workspace
+from niftyflow.runtime.workspace import Workspace
 
 NEWEST = 50
 MAKERS = "`niftyflow up` and `niftyflow replay` make them"
@@ -72,7 +73,7 @@ def orders(
 async def _orders(workspace: Workspace, wanted: OrdersWanted, *, as_json: bool, is_cut_known: bool) -> None:
     from niftyflow.runtime.decisions import find_orders, reading_book  # noqa: PLC0415 - heavy
 
-    if not workspace.book_db.exists():
+    if not has_book(workspace):
         raise nothing(f"there are no orders in {workspace.path} yet; {MAKERS}")
     async with reading_book(workspace) as book:
         found = await find_orders(book, wanted)

@@ -14,10 +14,11 @@ import typer
 
 from niftyflow.cli.context import run, settings_of, state_of
 from niftyflow.cli.tables import Column, Layout, Row, nothing, rupees, show
+from niftyflow.runtime.stores import has_book, has_market
 
 if TYPE_CHECKING:
     from niftyflow.model.account_views import PositionView, Totals
-    from niftyflow.runtime.workspace import Workspace
+from niftyflow.runtime.workspace import Workspace
 
 MAKERS = "`niftyflow up` and `niftyflow replay` make them"
 LAYOUT = Layout(
@@ -52,11 +53,11 @@ async def _positions(workspace: Workspace, account: str | None, *, every: bool, 
     from niftyflow.model.account_views import totals_of  # noqa: PLC0415 - heavy
     from niftyflow.runtime.decisions import find_positions, reading_book, reading_decisions  # noqa: PLC0415 - heavy
 
-    if not workspace.book_db.exists():
+    if not has_book(workspace):
         raise nothing(f"there are no positions in {workspace.path} yet; {MAKERS}")
     async with AsyncExitStack() as stack:
         book = await stack.enter_async_context(reading_book(workspace))
-        has_candles = workspace.market_db.exists()
+        has_candles = has_market(workspace)
         market = (await stack.enter_async_context(reading_decisions(workspace)))[0] if has_candles else None
         found = await find_positions(book, market, account)
     if not found:

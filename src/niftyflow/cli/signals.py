@@ -15,10 +15,11 @@ from niftyflow.cli.context import run, settings_of, state_of
 from niftyflow.cli.tables import Column, Layout, Row, clock, nothing, rupees, show
 from niftyflow.kit.clock import to_ist
 from niftyflow.model import Reason, Signal, milliseconds, parse_instrument
+from niftyflow.runtime.stores import has_market
 
 if TYPE_CHECKING:
     from niftyflow.runtime.decisions import SignalsWanted
-    from niftyflow.runtime.workspace import Workspace
+from niftyflow.runtime.workspace import Workspace
 
 NEWEST = 50
 MAKERS = "`niftyflow up` and `niftyflow replay` make them"
@@ -73,7 +74,7 @@ def _span(text: str) -> tuple[int, int]:
 async def _signals(workspace: Workspace, wanted: SignalsWanted, *, as_json: bool) -> None:
     from niftyflow.runtime.decisions import find_signals, reading_decisions  # noqa: PLC0415 - heavy
 
-    if not workspace.market_db.exists():
+    if not has_market(workspace):
         raise nothing(f"there are no signals in {workspace.path} yet; {MAKERS}")
     async with reading_decisions(workspace) as (_, decisions):
         found = await find_signals(decisions, wanted)

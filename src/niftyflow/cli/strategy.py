@@ -19,6 +19,7 @@ from niftyflow.model import (
     StrategyStatus,
     parse_instrument,
 )
+from niftyflow.runtime.stores import has_book
 
 if TYPE_CHECKING:
     from niftyflow.runtime.workspace import Workspace
@@ -115,7 +116,7 @@ async def _list(workspace: Workspace, *, as_json: bool) -> None:
 
     settings_of(workspace, {}, quiet=True)
     found: list[StrategyState] = []
-    if workspace.book_db.exists():
+    if has_book(workspace):
         async with reading_book(workspace) as book:
             found = await find_strategies(book)
     if not found:

@@ -17,11 +17,12 @@ from niftyflow.cli.signals import spelled
 from niftyflow.cli.tables import clock, nothing, rupees
 from niftyflow.kit.clock import to_ist
 from niftyflow.model import Candle, FillEvent, MarketView, Order, Refused, Scorecard, Signal, milliseconds
+from niftyflow.runtime.stores import has_book
 
 if TYPE_CHECKING:
     from niftyflow.runtime.candle_trades import MadeOf, Trade
     from niftyflow.runtime.explanation import Explanation, Ground, Link, Sources
-    from niftyflow.runtime.workspace import Workspace
+from niftyflow.runtime.workspace import Workspace
 
 SHORTEST = 6
 TICKS_SHOWN = 4
@@ -52,7 +53,7 @@ def why(
 async def _why(workspace: Workspace, key: str, *, is_every_tick: bool, as_json: bool) -> None:
     from niftyflow.runtime.explanation import explain, sources  # noqa: PLC0415 - heavy
 
-    if not workspace.book_db.exists():
+    if not has_book(workspace):
         raise nothing(f"there are no orders in {workspace.path} yet")
     async with sources(workspace) as on:
         order = await _order(on, key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
 import prometheus_client
@@ -16,13 +15,10 @@ from niftyflow.gateway.envelope import failure, success
 from niftyflow.gateway.errors import request_id_of
 from niftyflow.gateway.routing import Route
 from niftyflow.gateway.schemas_common import Described, answers, failures
-from niftyflow.gateway.sources import Sources, sources_of
-from niftyflow.kit.health import State
-from niftyflow.model import Misconfigured, Retryable
+from niftyflow.gateway.sources import sources_of
+from niftyflow.kit.readiness import Pinged, dependencies_of, readiness
 
 router = APIRouter(tags=["operations"], route_class=Route)
-
-PING_SECONDS: Final = 1.0
 
 
 class LiveAnswer(Described):
@@ -75,16 +71,11 @@ async def live() -> Response:
 async def ready(request: Request) -> Response:
     """Return the state of every worker and of every store and topic it depends on; 503 when one is not well."""
     sources = sources_of(request)
-    dependencies = await asyncio.gather(*(_asked(name, ping) for name, ping in _dependencies(sources).items()))
-    workers = [
-        {"name": each.worker, "state": each.state.value, "reason": each.reason} for each in sources.health.report()
-    ]
-    parts: list[dict[str, Any]] = [*workers, *dependencies]
-    away = [part["name"] for part in parts if part["state"] != State.RUNNING.value]
-    found = {"is_ready": not away, "workers": workers, "dependencies": dependencies}
-    if not away:
-        return success(found)
-    return failure("unavailable", f"not ready: {', '.join(away)}", request_id_of(request), found, {"Retry-After": "1"})
+    stores: dict[str, Pinged] = {"market store": sources.market, "book": sources.book, "hot store": sources.hot}
+    found = await readiness(sources.health, dependencies_of(sources.bus, stores))
+    if not found.away:
+        return success(found.body)
+    return failure("unavailable", found.message, request_id_of(request), found.body, {"Retry-After": "1"})
 
 
 @router.get(
@@ -95,22 +86,3 @@ async def metrics() -> Response:
     """Return every metric of the process."""
     text = await asyncio.to_thread(prometheus_client.generate_latest)
     return Response(text, media_type="text/plain; version=0.0.4")
-
-
-def _dependencies(sources: Sources) -> dict[str, Callable[[], Awaitable[object]]]:
-    return {
-        "market store": sources.market.ping,
-        "book": sources.book.ping,
-        "hot store": sources.hot.ping,
-        "bus": lambda: sources.bus.end("market_candles"),
-    }
-
-
-async def _asked(name: str, ping: Callable[[], Awaitable[object]]) -> dict[str, str]:
-    try:
-        async with asyncio.timeout(PING_SECONDS):
-            await ping()
-    except (Retryable, Misconfigured, TimeoutError) as error:
-        reason = str(error) or f"no answer within {PING_SECONDS:g} s"
-        return {"name": name, "state": State.WAITING.value, "reason": reason}
-    return {"name": name, "state": State.RUNNING.value, "reason": ""}

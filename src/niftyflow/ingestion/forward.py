@@ -1,9 +1,11 @@
 """With Kafka: carries the local journal to the cluster's topic, so that an outage there delays and never loses.
 
-A journal has one partition; its watermark holds for each partition of the topic.
+A journal has one partition; its watermark holds for each partition of the topic that is this process's.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -19,8 +21,9 @@ class Forwarder:
     topic = "raw-ticks"
     group = "forwarder"
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, partitions: Sequence[int] | None = None) -> None:
+        """Carry to the bus; `partitions` are those whose instruments the journal holds (None: all)."""
+        self._partitions = range(bus.partitions(self.topic)) if partitions is None else partitions
         self._bodies: list[Body] = []
         self._end = 0
 
@@ -36,10 +39,7 @@ class Forwarder:
     def take(self, batch: Batch) -> None:
         """Take ticks as they are, and a watermark for every partition."""
         if isinstance(batch.body, Watermark):
-            self._bodies += [
-                msgspec.structs.replace(batch.body, partition=partition)
-                for partition in range(self._bus.partitions(self.topic))
-            ]
+            self._bodies += [msgspec.structs.replace(batch.body, partition=partition) for partition in self._partitions]
         else:
             self._bodies.append(batch.body)
         self._end = batch.end

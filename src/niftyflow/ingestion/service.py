@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from pydantic import Field
@@ -22,7 +22,8 @@ from niftyflow.kit.log import get_logger
 from niftyflow.kit.retry import until_it_works
 from niftyflow.kit.settings import Settings
 from niftyflow.kit.showing import Showing
-from niftyflow.model import Instrument, TickBatch, Watermark
+from niftyflow.model import Instrument, Misconfigured, TickBatch, Watermark
+from niftyflow.storage.book_ports import LeaseLost
 from niftyflow.storage.ports import HotStore, Lease, Leases
 
 log = get_logger(__name__)
@@ -58,6 +59,29 @@ class IngestionSettings(Settings):
         le=30_000,
         description="Milliseconds by which a watermark trails our clock (not a simulator's)",
     )
+    share: str = Field(
+        default="1/1",
+        pattern=r"^[1-9]\d*/[1-9]\d*$",
+        description="On a cluster: which of how many ingestion processes this is, as 1/2; each has its own instruments",
+    )
+
+    def partitions(self, of: int) -> list[int]:
+        """Return which of a topic's partitions are this process's.
+
+        Raises:
+            Misconfigured: there is no such share.
+        """
+        number, shares = map(int, self.share.split("/"))
+        if number > shares:
+            raise Misconfigured(f"setting ingestion.share is {self.share}: the first number is at most the second")
+        return list(range(number - 1, of, shares))
+
+
+class Told(NamedTuple):
+    """What whoever had these partitions before, elsewhere, told of them: up to ms UTC, and how many records."""
+
+    until: int
+    records: int
 
 
 class Ingestion:
@@ -73,8 +97,9 @@ class Ingestion:
         worker: Worker,
         clock: Clock,
         settings: IngestionSettings,
-        partitions: int = 1,
+        partitions: Sequence[int] = (0,),
         prepare: Callable[[], Awaitable[object]] | None = None,
+        told: Callable[[], Awaitable[Told]] | None = None,
     ) -> None:
         self._feed = feed
         self._journal = journal
@@ -86,6 +111,7 @@ class Ingestion:
         self._settings = settings
         self._partitions = partitions
         self._prepare = prepare or _nothing
+        self._told = told or _nothing_told
         self._stopping = asyncio.Event()
         self._showing = Showing("ingestion")
         self.ended = asyncio.Event()
@@ -99,28 +125,30 @@ class Ingestion:
 
         Raises:
             LeaseHeld: another process ingests here.
+        LeaseLost: another process may have taken over.
             Misconfigured: the feed's time is behind what the journal holds.
             Retryable: stopped while the journal was away; what was in hand is lost.
         """
         held: list[Lease] = []
         try:
-            for partition in range(self._partitions):
+            for partition in self._partitions:
                 held.append(await self._leases.acquire(f"{TOPIC}/{partition}"))  # noqa: PERF401 - what is held must be given back
             await self._prepare()
-            await self._take_in(instruments)
+            await self._take_in(instruments, held)
         finally:
             await self._feed.stop()
             for lease in held:
                 await lease.release()
             self._worker.stops()
 
-    async def _take_in(self, instruments: Sequence[Instrument]) -> None:
+    async def _take_in(self, instruments: Sequence[Instrument], held: Sequence[Lease]) -> None:
         end = await self._journal.end(TOPIC)
         last = await self._journal.last_watermark(TOPIC, 0)
+        told = await self._told()
         intake = Intake(
             self._feed.source,
-            sequence=sum(end.values()),
-            last=last.time if last is not None else 0,
+            sequence=max(sum(end.values()), told.records),
+            last=max(last.time if last is not None else 0, told.until),
             grace_ms=self._settings.grace_ms,
             follows_feed=not isinstance(self._clock, WallClock),
         )
@@ -134,6 +162,7 @@ class Ingestion:
                 waited_from = monotonic()
                 await asyncio.wait({reading}, timeout=TURN_SECONDS)
                 was_asleep = monotonic() - waited_from > ASLEEP_SECONDS
+                _refuse_without(held)
                 now = self._clock.now()  # before the journal is waited for: what comes meanwhile is not of this time
                 if reading.done():
                     events, reading = reading.result(), None
@@ -189,5 +218,21 @@ def _latest(bodies: Sequence[Record]) -> dict[str, bytes]:
     }
 
 
+def _refuse_without(held: Sequence[Lease]) -> None:
+    """Refuse to write for partitions that another process may have by now.
+
+    Raises:
+        LeaseLost: naming the first that is not ours any more.
+    """
+    for lease in held:
+        if not lease.is_held:
+            raise LeaseLost(f"the lease {lease.name} was lost: another process may take these ticks in by now")
+
+
 async def _nothing() -> None:
     """Prepare nothing."""
+
+
+async def _nothing_told() -> Told:
+    """Know of no other journal's records."""
+    return Told(0, 0)

@@ -37,9 +37,18 @@ class LocalCaller:
     def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
         self._answers = dict(answers or {})
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The questions answered here."""
+        return frozenset(self._answers)
+
     def answers(self, name: str, answer: Answer) -> None:
         """Have a question answered by a function; a later one replaces it."""
         self._answers[name] = answer
+
+    def without(self, *names: str) -> LocalCaller:
+        """Return one that answers all but these questions."""
+        return LocalCaller({name: answer for name, answer in self._answers.items() if name not in names})
 
     async def call(self, name: str, /, **question: Any) -> Any:
         """Return the answer of the function of that name."""
@@ -51,3 +60,16 @@ class LocalCaller:
                 return await answer(**question)
         except TimeoutError as error:
             raise Unavailable(name, f"no answer within {CALL_SECONDS:g} s") from error
+
+
+class JoinedCaller:
+    """Answers here what this process answers, and asks others for the rest."""
+
+    def __init__(self, local: LocalCaller, remote: Caller) -> None:
+        self._local = local
+        self._remote = remote
+
+    async def call(self, name: str, /, **question: Any) -> Any:
+        """Return the answer of this process, or of another where this one has none."""
+        caller: Caller = self._local if name in self._local.names else self._remote
+        return await caller.call(name, **question)

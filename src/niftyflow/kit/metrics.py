@@ -13,6 +13,8 @@ BACKPRESSURE = Counter("feed_backpressure_total", "Times reading a broker's sock
 TICKS = Counter("ticks_total", "Ticks by what became of them", ["vendor", "outcome"])
 CANDLES = Counter("candles_inserted_total", "Candle rows stored")
 BATCH_INSERT = Histogram("batch_insert_duration_seconds", "Storing one batch of candles", buckets=FAST)
+DB_POOL = Gauge("db_pool", "Connections to PostgreSQL by state", ["state"])
+DB_SLOW_QUERIES = Counter("db_slow_queries_total", "Statements that took longer than the limit for slow ones")
 MESSAGES = Counter("kafka_messages_sent_total", "Records appended to a topic, on any engine", ["topic"])
 BUS_ERRORS = Counter("kafka_errors_total", "Errors of the bus, on any engine", ["type"])
 LAG = Gauge("consumer_lag", "Records behind the reader's position", ["topic", "partition"])

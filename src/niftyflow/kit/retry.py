@@ -1,12 +1,12 @@
 """Waiting for the world: an operation that fails for a reason outside us is tried again until it works.
 
-Errors of a record are not waited for; they pass through at once.
+Errors of a record are not waited for; they pass through at once. What somebody waits for is tried a few times only.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import stamina
@@ -20,6 +20,7 @@ stamina.instrumentation.set_on_retry_hooks([])  # the worker's health says what 
 
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 15.0
+LONGEST_SHORT_WAIT = 0.4
 
 
 async def until_it_works(
@@ -47,6 +48,18 @@ async def until_it_works(
         trying.cancel()
         giving_up.cancel()
         await asyncio.gather(trying, giving_up, return_exceptions=True)
+
+
+def a_few_times(on: type[Exception], attempts: int) -> AsyncIterator[stamina.Attempt]:
+    """Return attempts for an `async for`, the work in a `with` of each: another one while it raises `on`.
+
+    The waits between them, of some 50 to 400 ms, are short enough for somebody who waits for an answer.
+    """
+    return aiter(
+        stamina.retry_context(
+            on=on, attempts=attempts, timeout=None, wait_initial=0.05, wait_max=LONGEST_SHORT_WAIT, wait_jitter=0.05
+        )
+    )
 
 
 async def _again(operation: Callable[[], Awaitable[T]], worker: Worker) -> T:

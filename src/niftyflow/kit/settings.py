@@ -30,4 +30,4 @@ def readable(error: ValidationError, where: str) -> Misconfigured:
 
 
 def _is_secret(name: str) -> bool:
-    return name.endswith(("key", "token", "secret", "password"))
+    return name.endswith(("key", "token", "secret", "password", "database.url", "hot.url"))

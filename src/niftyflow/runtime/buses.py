@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.bus.port import Bus
 from niftyflow.runtime.settings import BusEngine, BusSettings
 from niftyflow.runtime.workspace import Workspace
+
+if TYPE_CHECKING:
+    from niftyflow.bus.kafka import KafkaBus
 
 
 def bus_of(settings: BusSettings, journal: EmbeddedBus) -> Bus:
     """Return the bus that joins the stages, not opened yet: the journal itself, or a Kafka cluster."""
     if settings.engine is BusEngine.EMBEDDED:
         return journal
-    from niftyflow.bus.kafka import KafkaBus  # noqa: PLC0415 - an extra
+    return kafka_of(settings)
 
-    return KafkaBus(settings.servers, prefix=settings.prefix, partitions=settings.partitions, source="niftyflow")
+
+def kafka_of(settings: BusSettings) -> KafkaBus:
+    """Return the Kafka cluster of the settings, not opened yet."""
+    from niftyflow.bus.kafka import KafkaBus  # noqa: PLC0415 - an extra
+    from niftyflow.bus.kafka_topics import BROKER_DEFAULT  # noqa: PLC0415 - an extra
+
+    return KafkaBus(
+        settings.servers, prefix=settings.prefix, partitions=settings.partitions, security=settings.security,
+        replication=BROKER_DEFAULT if settings.replication is None else settings.replication,
+    )  # fmt: skip
 
 
 def journal_of(workspace: Workspace, settings: BusSettings | None = None) -> EmbeddedBus:

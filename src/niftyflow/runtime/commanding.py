@@ -28,10 +28,10 @@ from niftyflow.model import (
 from niftyflow.runtime.buses import bus_of, journal_of
 from niftyflow.runtime.decisions import reading_book
 from niftyflow.runtime.settings import AppSettings
+from niftyflow.runtime.stores import has_book, opened, stores_of
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import BookStore
-from niftyflow.storage.leases import FileLeases
-from niftyflow.storage.ports import Lease
+from niftyflow.storage.ports import Lease, Leases
 
 log = get_logger(__name__)
 
@@ -73,7 +73,14 @@ async def give(workspace: Workspace, settings: AppSettings, command: Command, wa
     """
     await _refuse_without_book(workspace, command)
     name = f"account/{command.account}"
-    leases = FileLeases(workspace.leases)
+    stores = stores_of(workspace, settings)
+    async with opened([stores.book]):
+        return await _give(workspace, settings, command, wait_seconds, stores.leases, name)
+
+
+async def _give(
+    workspace: Workspace, settings: AppSettings, command: Command, wait_seconds: float, leases: Leases, name: str
+) -> Answer:
     try:
         lease = await leases.acquire(name)
     except LeaseHeld as held:
@@ -96,7 +103,7 @@ async def give(workspace: Workspace, settings: AppSettings, command: Command, wa
 
 
 async def _refuse_without_book(workspace: Workspace, command: Command) -> None:
-    if not await asyncio.to_thread(workspace.book_db.exists):
+    if not await asyncio.to_thread(has_book, workspace):
         raise Misconfigured(f"{workspace.path} holds no book: `niftyflow up` or `niftyflow replay` makes one")
     async with reading_book(workspace) as book:
         if await book.account(command.account) is None:
@@ -111,8 +118,7 @@ async def _ask(
     journal = journal_of(workspace)
     bus = bus_of(settings.bus, journal)
     async with AsyncExitStack() as stack:
-        await bus.open()
-        stack.push_async_callback(bus.close)
+        await stack.enter_async_context(opened([bus]))
         reader = await bus.subscribe(RESULTS, group=None, start=Start.LATEST)
         stack.push_async_callback(reader.close)
         until = monotonic() + wait_seconds

@@ -14,12 +14,10 @@ import msgspec
 
 from niftyflow.model import Interval, Order, OrderState, Product, Signal, StrategyState, from_e4
 from niftyflow.model.account_views import KillSwitch, PositionView
+from niftyflow.runtime.stores import opened, stores_to_read
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import BookStore, DecisionStore, PositionRow
 from niftyflow.storage.ports import MarketStore
-from niftyflow.storage.sqlite_book import SqliteBookStore
-from niftyflow.storage.sqlite_decisions import SqliteDecisionStore
-from niftyflow.storage.sqlite_market import SqliteMarketStore
 from niftyflow.trading.portfolio import AccountState
 from niftyflow.trading.positions import Position
 
@@ -42,12 +40,9 @@ async def reading_book(workspace: Workspace) -> AsyncIterator[BookStore]:
     Raises:
         Misconfigured: there is none, or it is foreign, damaged or newer than this program.
     """
-    book = SqliteBookStore(workspace.book_db, read_only=True)
-    await book.open()
-    try:
-        yield book
-    finally:
-        await book.close()
+    stores = stores_to_read(workspace)
+    async with opened([stores.book]):
+        yield stores.book
 
 
 @asynccontextmanager
@@ -57,12 +52,9 @@ async def reading_decisions(workspace: Workspace) -> AsyncIterator[tuple[MarketS
     Raises:
         Misconfigured: there is none, or it is foreign, damaged or newer than this program.
     """
-    market = SqliteMarketStore(workspace.market_db, read_only=True)
-    await market.open()
-    try:
-        yield market, SqliteDecisionStore(market.database)
-    finally:
-        await market.close()
+    stores = stores_to_read(workspace)
+    async with opened([stores.market]):
+        yield stores.market, stores.decisions
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import sqlite3
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from datetime import date
 from enum import StrEnum
@@ -27,8 +27,10 @@ from niftyflow.kit.addresses import listening
 from niftyflow.kit.clock import WallClock, monotonic, to_ist
 from niftyflow.market import CalendarUnknown
 from niftyflow.market.tables import tables
-from niftyflow.model import Exchange, Misconfigured
-from niftyflow.runtime.settings import AppSettings, load
+from niftyflow.model import Exchange, Misconfigured, NiftyflowError
+from niftyflow.runtime.buses import kafka_of
+from niftyflow.runtime.settings import AppSettings, BusEngine, HotEngine, load
+from niftyflow.runtime.stores import Engine, hot_store_of, is_shared, opened
 from niftyflow.runtime.workspace import Workspace
 
 OLDEST_PYTHON: Final = (3, 11)
@@ -70,10 +72,15 @@ class Look(NamedTuple):
 
 async def examine(workspace: Workspace) -> list[Finding]:
     """Return what was found, in the order in which it is shown. It takes a few seconds at most."""
-    return await asyncio.to_thread(lambda: [_found(each) for each in _looks(workspace)])
+    try:
+        settings = load(workspace.settings_file)
+    except Misconfigured:  # which the look at the settings tells
+        settings = AppSettings()
+    found = await asyncio.to_thread(lambda: [_found(each) for each in _looks(workspace, settings)])
+    return found + [finding async for finding in _servers(settings)]
 
 
-def _looks(workspace: Workspace) -> Iterator[Look]:
+def _looks(workspace: Workspace, settings: AppSettings) -> Iterator[Look]:
     yield Look("python", _python)
     yield Look("packages", _packages)
     yield Look("settings", lambda: _settings(workspace))
@@ -83,8 +90,9 @@ def _looks(workspace: Workspace) -> Iterator[Look]:
     yield Look("clock", _clock)
     yield Look("time zones", _zones)
     yield Look("calendar", _calendar)
-    yield Look("market database", lambda: _database(workspace.market_db, "candles, signals"))
-    yield Look("book", lambda: _database(workspace.book_db, "orders, positions"))
+    if not is_shared(settings):
+        yield Look("market database", lambda: _database(workspace.market_db, "candles, signals"))
+        yield Look("book", lambda: _database(workspace.book_db, "orders, positions"))
     yield Look("log", lambda: _log(workspace.log))
     yield Look("pages", _pages)
     yield Look("secrets", lambda: _secrets(workspace.path))
@@ -96,6 +104,44 @@ def _found(look: Look) -> Finding:
     except OSError as error:
         verdict, text = Verdict.FAIL, f"cannot be looked at: {error}"
     return Finding(look.name, verdict, text)
+
+
+async def _servers(settings: AppSettings) -> AsyncIterator[Finding]:
+    """Look at the servers that the settings name instead of files and memory; none of them is changed."""
+    if is_shared(settings):
+        from niftyflow.storage import postgres_care  # noqa: PLC0415 - an extra
+
+        try:
+            for look in await postgres_care.check(settings.database, WallClock().now()):
+                yield Finding(look.name, Verdict(look.verdict), look.text)
+        except NiftyflowError as error:
+            yield Finding("database", Verdict.FAIL, str(error))
+    if settings.hot.engine is HotEngine.REDIS:
+        yield await _server("hot store", hot_store_of(settings), "Redis answers")
+    if settings.bus.engine is BusEngine.KAFKA:
+        yield await _kafka(settings)
+
+
+async def _server(name: str, engine: Engine, well: str) -> Finding:
+    try:
+        async with opened([engine]):
+            return Finding(name, Verdict.OK, well)
+    except NiftyflowError as error:
+        return Finding(name, Verdict.FAIL, str(error))
+
+
+async def _kafka(settings: AppSettings) -> Finding:
+    bus = kafka_of(settings.bus)
+    try:
+        await bus.connect()
+        troubles = [f"{state.topic} {each.text}" for state in await bus.survey({}) for each in state.troubles]
+    except NiftyflowError as error:
+        return Finding("kafka", Verdict.FAIL, str(error))
+    finally:
+        await bus.close()
+    if troubles:
+        return Finding("kafka", Verdict.WARN, f"{troubles[0]}; `niftyflow topics` shows all {len(troubles)}")
+    return Finding("kafka", Verdict.OK, f"{settings.bus.servers} answers, topics are as they should be")
 
 
 # -- the program ---------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import msgspec
 from niftyflow.kit.join import Step
 from niftyflow.market import day_start
 from niftyflow.model import Command, Interval, Misconfigured, Prediction
+from niftyflow.runtime.stores import has_market, market_of
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import DecisionStore, IndicatorState, TradingInput
 from niftyflow.storage.ports import MarketStore
@@ -92,10 +93,10 @@ def _commands_of(inputs: Sequence[TradingInput]) -> list[Taken]:
 
 async def copy_past(workspace: Workspace, day: date, into: MarketStore) -> int:
     """Copy the candles before a day, as first told, so that indicators begin where they began; return how many."""
-    if not workspace.market_db.exists():
+    if not has_market(workspace):
         return 0
     until, copied = day_start(day), 0
-    async with workspace.market(read_only=True) as market:
+    async with market_of(workspace, read_only=True) as market:
         known = await market.instruments(day)
         first = await market.first_time([each.key for each in known])
         since = min(first.values(), default=until)

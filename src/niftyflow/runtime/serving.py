@@ -6,14 +6,11 @@ It owns the socket, the server and the hub's life. It takes no signals: whoever 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import uvicorn
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,19 +21,15 @@ from niftyflow.gateway.pages import INDEX, NOT_PAGES, Pages
 from niftyflow.gateway.wire import SERVER_OPTIONS
 from niftyflow.kit.addresses import listening, spelled_host
 from niftyflow.kit.clock import Clock, WallClock
-from niftyflow.kit.log import get_logger
+from niftyflow.kit.http_server import served
 from niftyflow.runtime.settings import AppSettings
 from niftyflow.runtime.workspace import Workspace
 
 if TYPE_CHECKING:
-    from niftyflow.gateway.sources import Playing
+    from niftyflow.gateway.sources import Commands, Playing
+    from niftyflow.kit.caller import Caller
     from niftyflow.runtime.wiring import Engines, Process
 
-log = get_logger(__name__)
-
-LAST_ANSWERS_SECONDS: Final = 1
-"""How long answers under way may take once the server ends."""
-KEEP_ALIVE_SECONDS: Final = 30
 TRY_AGAIN_LATER: Final = 1013
 
 
@@ -67,24 +60,6 @@ class Door:
                 await failure(code, error.detail, "", None, dict(error.headers or {}))(scope, receive, send)
 
 
-class _Server(uvicorn.Server):
-    """The server without signal handlers of its own."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever runs the process."""
-        yield
-
-
-class _Said(logging.Handler):
-    """Passes what the server logs on to ours."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Log a record of the server's."""
-        level = log.error if record.levelno >= logging.ERROR else log.warning
-        level("http_server_said", message=record.getMessage(), exc_info=record.exc_info or None)
-
-
 @asynccontextmanager
 async def front_door(settings: AppSettings, port: int | None = None) -> AsyncIterator[Door]:
     """Listen, and answer for the time of a `with`; `port` overrides the settings' (0: a free one).
@@ -95,24 +70,8 @@ async def front_door(settings: AppSettings, port: int | None = None) -> AsyncIte
     host = settings.gateway.host
     socket = listening(host, settings.gateway.port if port is None else port)
     door = Door(f"http://{spelled_host(host)}:{socket.getsockname()[1]}", pages_folder())
-    said = logging.getLogger("uvicorn")
-    said.handlers, said.propagate = [_Said()], False
-    said.setLevel(logging.WARNING)
-    server = _Server(
-        uvicorn.Config(
-            door, http="httptools", **SERVER_OPTIONS, lifespan="off", log_config=None, access_log=False,
-            server_header=False, proxy_headers=False, timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
-        )
-    )  # fmt: skip
-    serving = asyncio.create_task(server.serve(sockets=[socket]), name="http-server")
-    try:
-        while not (server.started or serving.done()):  # noqa: ASYNC110 - it loads its protocols, and signals nothing
-            await asyncio.sleep(0)
+    async with served(door, socket, **SERVER_OPTIONS):
         yield door
-    finally:
-        server.should_exit = True
-        await serving
 
 
 class Opened(NamedTuple):
@@ -127,7 +86,34 @@ async def open_gateway(
     door: Door, workspace: Workspace, settings: AppSettings, on: Engines, process: Process, clock: Clock,
     playing: Playing | None = None,
 ) -> AsyncIterator[Opened]:  # fmt: skip
-    """Let requests and sockets in for the time of a `with`.
+    """Let requests and sockets in for the time of a `with`, in a process that answers every question itself.
+
+    Raises:
+        Misconfigured: the first key cannot be kept.
+        Retryable: the book is away.
+    """
+    from niftyflow.runtime.answers import answering  # noqa: PLC0415 - heavy
+
+    answers = answering(on, settings, clock, workspace, desk=lambda: process.desk, parts=process.parts)
+    async with answers as (caller, commands):
+        asked = Asked(caller, commands)
+        async with open_application(door, workspace, settings, on, asked, clock, playing) as opened:
+            yield opened
+
+
+class Asked(NamedTuple):
+    """Whom the gateway asks, and through whom it gives commands."""
+
+    caller: Caller
+    commands: Commands
+
+
+@asynccontextmanager
+async def open_application(
+    door: Door, workspace: Workspace, settings: AppSettings, on: Engines, asked: Asked, clock: Clock,
+    playing: Playing | None = None,
+) -> AsyncIterator[Opened]:  # fmt: skip
+    """Let requests and sockets in for the time of a `with`; questions go where `asked` says.
 
     Raises:
         Misconfigured: the first key cannot be kept.
@@ -137,19 +123,17 @@ async def open_gateway(
     from niftyflow.gateway.hub import Hub  # noqa: PLC0415 - heavy
     from niftyflow.gateway.keys import first_key, link_of, new_ticket  # noqa: PLC0415 - heavy
     from niftyflow.gateway.sources import Sources  # noqa: PLC0415 - heavy
-    from niftyflow.runtime.answers import answering  # noqa: PLC0415 - heavy
     from niftyflow.runtime.supervisor import keep  # noqa: PLC0415 - heavy
 
     now, keys = WallClock().now(), on.keys
     secret = await first_key(keys, settings.gateway, workspace.key_file, now)
     link = link_of(door.address, await new_ticket(keys, settings.gateway, now))
     worker, hub_worker = on.health.worker("gateway"), on.health.worker("gateway-hub")
-    answers = answering(on, settings, clock, workspace, desk=lambda: process.desk, parts=process.parts)
-    async with answers as (caller, commands), asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group:
         sources = Sources(
             bus=on.bus, market=on.market, decisions=on.decisions, book=on.book, hot=on.hot, health=on.health,
-            clock=clock, caller=caller, commands=commands, account=settings.trading.account, playing=playing,
-            pages=door.pages,
+            clock=clock, caller=asked.caller, commands=asked.commands, account=settings.trading.account,
+            playing=playing, pages=door.pages,
         )  # fmt: skip
         hub, ending = Hub(sources), asyncio.Event()
         app = create_app(sources, settings.gateway, keys)

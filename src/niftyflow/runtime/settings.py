@@ -17,11 +17,14 @@ from pydantic import Field, SecretStr, ValidationError
 from niftyflow.aggregation.settings import AggregationSettings
 from niftyflow.ai.settings import AiSettings
 from niftyflow.analysis.settings import AnalysisSettings
+from niftyflow.bus.settings import KafkaSecurity
 from niftyflow.gateway.settings import GatewaySettings
 from niftyflow.ingestion.service import IngestionSettings
+from niftyflow.kit.call_settings import InternalSettings
 from niftyflow.kit.settings import Settings, readable
 from niftyflow.model import Misconfigured
 from niftyflow.signals.settings import SignalSettings
+from niftyflow.storage.settings import PostgresSettings, RedisSettings
 from niftyflow.trading.settings import TradingSettings
 
 PREFIX = "NIFTYFLOW_"
@@ -60,10 +63,27 @@ class BusSettings(Settings):
     servers: str = Field(default="127.0.0.1:9092", description="Kafka brokers, host:port,host:port")
     prefix: str = Field(default="", description="Put before every topic and group on a shared cluster")
     partitions: int | None = Field(default=None, ge=1, description="Partitions of a topic, instead of the declared 50")
+    replication: int | None = Field(
+        default=None, ge=1, description="Copies of a new topic's records; none: as the brokers' default says"
+    )
     recent_mb: int = Field(
         default=64, ge=1, le=4096,
         description="Memory for a topic's newest records, in MB; who is further behind reads the file",
     )  # fmt: skip
+    security: KafkaSecurity = Field(default=KafkaSecurity(), description="TLS and SASL towards the brokers")
+
+
+class HotEngine(StrEnum):
+    """What holds the latest values and small caches."""
+
+    MEMORY = "memory"
+    REDIS = "redis"
+
+
+class HotSettings(RedisSettings):
+    """What holds the latest values and small caches; the other settings are Redis's."""
+
+    engine: HotEngine = Field(default=HotEngine.MEMORY, description="memory or redis")
 
 
 class LogSettings(Settings):
@@ -86,6 +106,9 @@ class AppSettings(Settings):
     trading: TradingSettings = TradingSettings()
     gateway: GatewaySettings = GatewaySettings()
     bus: BusSettings = BusSettings()
+    database: PostgresSettings = PostgresSettings()
+    hot: HotSettings = HotSettings()
+    internal: InternalSettings = InternalSettings()
     log: LogSettings = LogSettings()
 
 

@@ -147,7 +147,7 @@ def _fields(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str
 
 
 def _setting(name: str, field: FieldInfo) -> Setting:
-    is_secret = field.annotation is SecretStr or name.endswith(SECRET_NAMES)
+    is_secret = SecretStr in (field.annotation, *get_args(field.annotation)) or name.endswith(SECRET_NAMES)
     default = _spelled(field.get_default(call_default_factory=True), is_secret=is_secret)
     return Setting(
         name=name, type=_type(field.annotation), default=default, description=field.description or "",

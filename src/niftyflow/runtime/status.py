@@ -14,6 +14,7 @@ from niftyflow.runtime.buses import bus_of, journal_of
 from niftyflow.runtime.graph import GRAPH, JOURNAL_FORWARDER
 from niftyflow.runtime.letters import LetterBox
 from niftyflow.runtime.settings import load
+from niftyflow.runtime.stores import market_of
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.leases import FileLeases
 
@@ -61,7 +62,7 @@ async def look_at(workspace: Workspace) -> Status:
     Raises:
         Misconfigured: there is none; the message says what makes one.
     """
-    async with workspace.market(read_only=True) as market:
+    async with market_of(workspace, read_only=True) as market:
         ever = 1 << 60
         minutes = await market.count_candles(Interval.M1, 0, ever)
         days = await market.count_candles(Interval.D1, 0, ever)

@@ -18,6 +18,7 @@ from niftyflow.kit.log import get_logger
 from niftyflow.model import Refused
 from niftyflow.runtime.parts import Part
 from niftyflow.storage.book_ports import LeaseLost
+from niftyflow.storage.ports import Lease
 
 log = get_logger(__name__)
 
@@ -27,15 +28,18 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 300.0
 WELL_SECONDS = 300.0
 """A worker that ran so long before it crashed begins with the first wait again."""
-Make = Callable[[AsyncExitStack], Awaitable[list[Part]]]
 
 
 class Unit:
-    """Parts that begin and crash together; `make` makes them anew, on what it leaves on the stack."""
+    """Parts that begin and crash together; `make` makes them anew, on what it leaves on the stack.
+
+    `leases` are those without which the parts may not run: when one is lost, they end at once.
+    """
 
     def __init__(self, name: str, workers: Sequence[Worker], make: Make) -> None:
         self.name = name
         self.workers = tuple(workers)
+        self.leases: list[Lease] = []
         self._make = make
         self._stack = AsyncExitStack()
         self.parts: list[Part] = []
@@ -47,8 +51,9 @@ class Unit:
             LeaseHeld: another process does this work.
             Misconfigured: the surroundings do not allow it.
         """
+        self.leases = []
         async with AsyncExitStack() as unless_made:
-            parts = await self._make(unless_made)
+            parts = await self._make(self, unless_made)
             self._stack = unless_made.pop_all()
         self.parts = parts
 
@@ -62,8 +67,11 @@ class Unit:
     async def run(self) -> None:
         """Run the parts until they are stopped, or until one crashes; then let go of everything."""
         async with self._stack, asyncio.TaskGroup() as group:
-            for part in self.parts:
-                group.create_task(part.shell.run(part.reader), name=part.shell.stage.name)
+            watching = [group.create_task(_until_lost(lease), name=lease.name) for lease in self.leases]
+            parts = [group.create_task(part.shell.run(part.reader), name=part.shell.stage.name) for part in self.parts]
+            await asyncio.wait(parts)
+            for watch in watching:
+                watch.cancel()
 
     def stop(self) -> None:
         """Ask the parts to end after what they have in hand."""
@@ -80,15 +88,23 @@ class Unit:
         return bool(working) and len(working) == len(ends) and all(map(Part.has_done, working, ends))
 
 
+Make = Callable[[Unit, AsyncExitStack], Awaitable[list[Part]]]
+
+
+async def _until_lost(lease: Lease) -> None:
+    await lease.lost()
+    raise LeaseLost(f"the lease {lease.name} was lost: another process may do this work by now")
+
+
 async def keep(
     name: str, workers: Sequence[Worker], run: Callable[[], Coroutine[Any, Any, None]],
-    again: Callable[[], Coroutine[Any, Any, None]], stopping: asyncio.Event,
+    again: Callable[[], Coroutine[Any, Any, None]], stopping: asyncio.Event, *, stands_by: bool = False,
 ) -> None:  # fmt: skip
     """Run something; when it crashes, say so, wait 1, 2, 4 … 300 s, and run it `again`; until it ends or is stopped.
 
     Raises:
         Refused: before any of its workers ran: somebody has to look at the surroundings or the settings.
-        LeaseLost: a newer owner has the work.
+        LeaseLost: a newer owner has the work; who `stands_by` waits until that one ends instead.
     """
     wait = FIRST_WAIT_SECONDS
     while not stopping.is_set():
@@ -96,7 +112,7 @@ async def keep(
         try:
             await run()
         except Exception as error:  # supervisor: whatever a worker dies of, the others go on
-            cause = _ends_the_process(error, workers)
+            cause = _ends_the_process(error, workers, stands_by=stands_by)
             if cause is not None:
                 raise cause from error
             wait = FIRST_WAIT_SECONDS if monotonic() - began >= WELL_SECONDS else wait
@@ -112,8 +128,8 @@ async def keep(
         run = again
 
 
-async def keep_unit(unit: Unit, stopping: asyncio.Event) -> None:
-    """Run a unit that is open, and make it anew whenever it crashes."""
+async def keep_unit(unit: Unit, stopping: asyncio.Event, *, stands_by: bool = False) -> None:
+    """Run a unit, opening it first when it is not open, and make it anew whenever it crashes."""
 
     async def again() -> None:
         unit.parts = []
@@ -121,7 +137,8 @@ async def keep_unit(unit: Unit, stopping: asyncio.Event) -> None:
         if not stopping.is_set():
             await unit.run()
 
-    await keep(unit.name, unit.workers, unit.run, again, stopping)
+    first = unit.run if unit.parts else again
+    await keep(unit.name, unit.workers, first, again, stopping, stands_by=stands_by)
 
 
 async def until_stopped(preparation: Coroutine[Any, Any, T], stopping: asyncio.Event) -> T | None:
@@ -143,9 +160,11 @@ def causes(error: BaseException) -> list[BaseException]:
     return [error]
 
 
-def _ends_the_process(error: Exception, workers: Sequence[Worker]) -> BaseException | None:
+def _ends_the_process(error: Exception, workers: Sequence[Worker], *, stands_by: bool) -> BaseException | None:
     found = causes(error)
     lost = next((cause for cause in found if isinstance(cause, LeaseLost)), None)
+    if lost is not None and stands_by:
+        return None
     if lost is not None or any(worker.has_run for worker in workers):
         return lost
     return next((cause for cause in found if isinstance(cause, Refused)), None)

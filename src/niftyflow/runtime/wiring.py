@@ -15,27 +15,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from niftyflow.brokers.port import Feed
 from niftyflow.bus.port import Bus
-from niftyflow.ingestion.service import Ingestion
+from niftyflow.ingestion.intake import TOPIC
+from niftyflow.ingestion.service import Ingestion, Told
 from niftyflow.kit.clock import Clock, WallClock
 from niftyflow.kit.dead_letters import DeadLetters
-from niftyflow.kit.health import Health
+from niftyflow.kit.health import Health, Worker
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Instrument, from_e4
 from niftyflow.runtime.buses import bus_of, journal_of
 from niftyflow.runtime.parts import Part, Parts
 from niftyflow.runtime.resuming import ResumedJournal
 from niftyflow.runtime.settings import AppSettings
+from niftyflow.runtime.standing_by import StandingBy
+from niftyflow.runtime.stores import hot_store_of, opened, stores_of
 from niftyflow.runtime.supervisor import Unit, keep, keep_unit, until_stopped
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import BookStore, DecisionStore
 from niftyflow.storage.key_ports import KeyStore
-from niftyflow.storage.leases import FileLeases
-from niftyflow.storage.memory_hot import MemoryHotStore
-from niftyflow.storage.ports import HotStore, MarketStore
-from niftyflow.storage.sqlite_book import SqliteBookStore
-from niftyflow.storage.sqlite_decisions import SqliteDecisionStore
-from niftyflow.storage.sqlite_keys import SqliteKeyStore
-from niftyflow.storage.sqlite_market import SqliteMarketStore
+from niftyflow.storage.ports import HotStore, Lease, Leases, MarketStore
 
 if TYPE_CHECKING:
     from niftyflow.runtime.recorded import Recorded
@@ -63,6 +60,7 @@ class Engines:
     book: BookStore
     keys: KeyStore
     hot: HotStore
+    leases: Leases
     letters: DeadLetters
     health: Health
 
@@ -77,16 +75,13 @@ async def engines(workspace: Workspace, settings: AppSettings) -> AsyncIterator[
     workspace.create()
     async with AsyncExitStack() as stack:
         journal = journal_of(workspace, settings.bus)
-        bus = bus_of(settings.bus, journal)
-        opened: list[Bus | MarketStore | BookStore | HotStore] = list(dict.fromkeys((journal, bus)))
-        market, hot = SqliteMarketStore(workspace.market_db), MemoryHotStore()
-        book = SqliteBookStore(workspace.book_db)
-        for engine in (*opened, market, book, hot):
-            await engine.open()
-            stack.push_async_callback(engine.close)
-        decisions = SqliteDecisionStore(market.database)
-        keys, letters = SqliteKeyStore(book.database), DeadLetters(bus, workspace.path)
-        yield Engines(bus, journal, market, decisions, book, keys, hot, letters, Health())
+        bus, hot = bus_of(settings.bus, journal), hot_store_of(settings)
+        stores = stores_of(workspace, settings)
+        await stack.enter_async_context(opened([*dict.fromkeys((journal, bus)), *stores.engines, hot]))
+        yield Engines(
+            bus, journal, stores.market, stores.decisions, stores.book, stores.keys, hot, stores.leases,
+            DeadLetters(bus, workspace.own), Health(),
+        )  # fmt: skip
 
 
 def calm_collector() -> None:
@@ -104,7 +99,11 @@ class Does(Flag):
 
     NOTHING = 0
     PROCESSING = auto()
-    DECISIONS = auto()
+    ANALYSIS = auto()
+    AGGREGATION = auto()
+    SIGNALS = auto()
+    TRADING = auto()
+    DECISIONS = ANALYSIS | AGGREGATION | SIGNALS | TRADING
     ALL = PROCESSING | DECISIONS
 
 
@@ -113,12 +112,14 @@ class Process:
 
     def __init__(
         self, workspace: Workspace, settings: AppSettings, on: Engines, *, resumed: ResumedJournal | None = None,
-        recorded: Recorded | None = None, stopping: asyncio.Event | None = None,
+        recorded: Recorded | None = None, stopping: asyncio.Event | None = None, stands_by: bool = False,
     ) -> None:  # fmt: skip
         """Run on the engines of a workspace, until `stopping` is set, or `stop` is called.
 
         With `resumed` the feed is a tape that begins anew; with `recorded` decisions are made as they were made then.
+        What another process does already is refused, or, when this one `stands_by`, waited for.
         """
+        self._stands_by = stands_by
         self._resumed = resumed
         self._recorded = recorded
         self._workspace = workspace
@@ -169,21 +170,27 @@ class Process:
         """
         calm_collector()
         units = self._units = self._make_units(feed is not None, clock, does)
-        async with AsyncExitStack() as unless_run:
-            for unit in units:
-                unless_run.push_async_callback(unit.close)
-                await unit.open()
-            unless_run.pop_all()
+        if not self._stands_by:
+            await self._open(units)
         intake = None if feed is None else _Intake(lambda fed: self._ingestion(fed, clock, instruments), feed, new_feed)
         async with asyncio.TaskGroup() as group:
             running = [
-                group.create_task(keep_unit(unit, self._stopping) if supervised else unit.run(), name=unit.name)
-                for unit in units
+                group.create_task(self._keep(unit) if supervised else unit.run(), name=unit.name) for unit in units
             ]
             if intake is not None:
                 taking_in = self._keep_ingestion(intake, instruments) if supervised else intake.run(instruments)
                 running.append(group.create_task(taking_in, name="ingestion"))
             group.create_task(self._end(intake, units, running, is_hasty=supervised), name="end")
+
+    async def _open(self, units: Sequence[Unit]) -> None:
+        async with AsyncExitStack() as unless_run:
+            for unit in units:
+                unless_run.push_async_callback(unit.close)
+                await unit.open()
+            unless_run.pop_all()
+
+    async def _keep(self, unit: Unit) -> None:
+        await keep_unit(unit, self._stopping, stands_by=self._stands_by)
 
     async def _keep_ingestion(self, intake: _Intake, instruments: Sequence[Instrument]) -> None:
         worker = self.engines.health.worker("ingestion")
@@ -193,6 +200,7 @@ class Process:
             lambda: intake.run(instruments),
             lambda: intake.run_again(instruments),
             self._stopping,
+            stands_by=self._stands_by,
         )
 
     def _make_units(self, has_feed: bool, clock: Clock, does: Does) -> list[Unit]:  # noqa: FBT001
@@ -204,30 +212,48 @@ class Process:
             units.append(self._unit("forwarder", make.forwarder))
         if Does.PROCESSING in does:
             units.append(self._unit("processing", make.processing))
-        if Does.DECISIONS in does:
+        if Does.ANALYSIS in does:
             units.append(self._unit("analysis", make.analysis))
-            units.append(self._unit("aggregation", make.aggregation))
-            units.append(self._unit("signals", make.signals))
+        if Does.AGGREGATION in does:
+            units.append(self._unit("aggregation", make.aggregation, runs_once=True))
+        if Does.SIGNALS in does:
+            units.append(self._unit("signals", make.signals, runs_once=True))
+        if Does.TRADING in does:
 
-            async def trading(stack: AsyncExitStack) -> list[Part]:
-                return await make.trading(await self._open_desk(stack))
+            async def trading(unit: Unit, stack: AsyncExitStack) -> list[Part]:
+                return await make.trading(await self._open_desk(unit, stack))
 
             units.append(Unit("trading", [on.health.worker(name) for name in ("trading", "commands")], trading))
         return units
 
-    def _unit(self, name: str, make: Callable[[], Coroutine[Any, Any, Part]]) -> Unit:
-        async def parts(_stack: AsyncExitStack) -> list[Part]:
+    def _unit(self, name: str, make: Callable[[], Coroutine[Any, Any, Part]], *, runs_once: bool = False) -> Unit:
+        async def parts(unit: Unit, stack: AsyncExitStack) -> list[Part]:
+            if runs_once:  # it joins all partitions: a second one would get some of them, and wait for the others
+                await self._lease(unit, stack, name)
             return [await make()]
 
         return Unit(name, [self.engines.health.worker(name)], parts)
 
-    async def _open_desk(self, stack: AsyncExitStack) -> TradingDesk:
+    async def _lease(self, unit: Unit, stack: AsyncExitStack, name: str) -> Lease:
+        """Own a unit's work for as long as it runs.
+
+        Raises:
+            LeaseHeld: another process does it, and this one does not stand by.
+        """
+        lease = await self._leases(unit.workers[0]).acquire(name)
+        stack.push_async_callback(lease.release)
+        unit.leases.append(lease)
+        return lease
+
+    def _leases(self, worker: Worker) -> Leases:
+        return StandingBy(self.engines.leases, worker, self._stopping) if self._stands_by else self.engines.leases
+
+    async def _open_desk(self, unit: Unit, stack: AsyncExitStack) -> TradingDesk:
         """Take the account over, under a lease of its own: whoever had it before can write no more."""
         from niftyflow.trading.stage import TradingDesk  # noqa: PLC0415 - heavy
 
         on, settings = self.engines, self._settings.trading
-        lease = await FileLeases(self._workspace.leases).acquire(f"account/{settings.account}")
-        stack.push_async_callback(lease.release)
+        lease = await self._lease(unit, stack, f"account/{settings.account}")
         arguments = (on.bus, on.book, on.market, on.hot, on.health.worker("trading"), settings)
         desk = TradingDesk(*arguments)
         if self._recorded is not None:
@@ -240,12 +266,24 @@ class Process:
         return desk
 
     def _ingestion(self, feed: Feed, clock: Clock, instruments: Sequence[Instrument]) -> Ingestion:
-        on = self.engines
+        on, settings = self.engines, self._settings.ingestion
+        worker = on.health.worker("ingestion")
         return Ingestion(
-            feed, self._resumed or on.journal, on.hot, FileLeases(self._workspace.leases), on.letters,
-            on.health.worker("ingestion"), clock, self._settings.ingestion,
-            prepare=lambda: on.market.save_instruments(instruments),
+            feed, self._resumed or on.journal, on.hot, self._leases(worker), on.letters, worker, clock, settings,
+            partitions=settings.partitions(on.bus.partitions(TOPIC)),
+            prepare=lambda: on.market.save_instruments(instruments), told=self._told,
         )  # fmt: skip
+
+    async def _told(self) -> Told:
+        """Return what reached the cluster of our partitions, from a journal that may be another machine's."""
+        on = self.engines
+        if on.bus is on.journal or self._resumed is not None:  # a tape that begins anew is not behind what it told
+            return Told(0, 0)
+        partitions = self._settings.ingestion.partitions(on.bus.partitions(TOPIC))
+        marks = [await on.bus.last_watermark(TOPIC, partition) for partition in partitions]
+        ends = await on.bus.end(TOPIC)
+        until = max((mark.time for mark in marks if mark is not None), default=0)
+        return Told(until, sum(ends[partition] for partition in partitions))
 
     async def _end(
         self, intake: _Intake | None, units: list[Unit], running: list[asyncio.Task[None]], *, is_hasty: bool

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from niftyflow.model import Misconfigured
-from niftyflow.storage.ports import MarketStore
 
 VARIABLE = "NIFTYFLOW_WORKSPACE"
 DEFAULT = "~/.niftyflow"
@@ -17,8 +14,10 @@ DEFAULT = "~/.niftyflow"
 class Workspace:
     """Where things are; nothing is made before `create`."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, process: str = "") -> None:
+        """Name the folder; `process` names one of several that share it, each with a journal of its own."""
         self.path = Path(path).expanduser().absolute()
+        self.own = self.path / "processes" / process if process else self.path
 
     @classmethod
     def default(cls) -> Workspace:
@@ -33,7 +32,7 @@ class Workspace:
     @property
     def log(self) -> Path:
         """The embedded log; with Kafka, ingestion's journal."""
-        return self.path / "log"
+        return self.own / "log"
 
     @property
     def market_db(self) -> Path:
@@ -63,6 +62,7 @@ class Workspace:
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.own.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Misconfigured(
                 f"the workspace {self.path} cannot be made ({error.strerror}): choose another with --workspace"
@@ -70,15 +70,3 @@ class Workspace:
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise Misconfigured(f"the workspace {self.path} is read-only: choose another with --workspace")
         return self
-
-    @asynccontextmanager
-    async def market(self, *, read_only: bool = False) -> AsyncIterator[MarketStore]:
-        """Open the market store for the time of a `with`."""
-        from niftyflow.storage.sqlite_market import SqliteMarketStore  # noqa: PLC0415 - costs half a second
-
-        store = SqliteMarketStore(self.market_db, read_only=read_only)
-        await store.open()
-        try:
-            yield store
-        finally:
-            await store.close()

@@ -190,7 +190,8 @@ class BookStore(Protocol):
             LeaseLost: another process has taken the account over; nothing was written.
             Refused: something of it was written before, names another account, is about an order that is not in the
                 account's book, or leaves a hole in the inputs; nothing was written.
-            Retryable: the database is away, locked or full; nothing was written.
+            Retryable: the database is away, locked or full; nothing was written, or all of it when a server fell silent
+                at the very end. The same commit again then writes it, or finds it done.
         """
         ...
 

@@ -101,30 +101,30 @@ def open_orders(account: str) -> Select[Any]:
     )
 
 
-def events_of_order(client_order_id: str) -> Select[Any]:
+def events_of_order(client_order_id: str, events: Table = order_events) -> Select[Any]:
     """Return the query of an order's events, in order."""
     columns = (
-        func.coalesce(order_events.c.risk, order_intents.c.risk).label("risk")
-        if field == "risk"
-        else order_events.c[field]
+        func.coalesce(events.c.risk, order_intents.c.risk).label("risk") if field == "risk" else events.c[field]
         for field in ORDER_EVENT.fields
     )
     return (
         select(*columns)
-        .join_from(order_events, order_intents, order_events.c.client_order_id == order_intents.c.client_order_id)
-        .where(order_events.c.client_order_id == client_order_id)
-        .order_by(order_events.c.sequence)
+        .join_from(events, order_intents, events.c.client_order_id == order_intents.c.client_order_id)
+        .where(events.c.client_order_id == client_order_id, *_in_its_month(events, client_order_id))
+        .order_by(events.c.sequence)
     )
 
 
-def fills_booked(since: int, until: int, account: str | None, client_order_id: str | None) -> Select[Any]:
+def fills_booked(
+    since: int, until: int, account: str | None, client_order_id: str | None, fills: Table = trades
+) -> Select[Any]:
     """Return the query of the fills of a span, in the order in which they were booked."""
-    chosen = select(trades).where(trades.c.at >= since, trades.c.at < until)
+    chosen = select(fills).where(fills.c.at >= since, fills.c.at < until)
     if account is not None:
-        chosen = chosen.where(trades.c.account == account)
+        chosen = chosen.where(fills.c.account == account)
     if client_order_id is not None:
-        chosen = chosen.where(trades.c.client_order_id == client_order_id)
-    return chosen.order_by(trades.c.number)
+        chosen = chosen.where(fills.c.client_order_id == client_order_id, *_in_its_month(fills, client_order_id))
+    return chosen.order_by(fills.c.number)
 
 
 def positions_of(account: str | None) -> Select[Any]:
@@ -154,6 +154,14 @@ def progress_of(account: str) -> Select[Any]:
 
 def _of(table: Table, account: str | None) -> Select[Any]:
     return select(table) if account is None else select(table).where(table.c.account == account)
+
+
+def _in_its_month(table: Table, client_order_id: str) -> list[ColumnElement[bool]]:
+    """Return what leads to the one partition in which an order's rows lie, where the table has partitions."""
+    if "decided_at" not in table.c:
+        return []
+    decided = select(order_intents.c.decided_at).where(order_intents.c.client_order_id == client_order_id)
+    return [table.c.decided_at == decided.scalar_subquery()]
 
 
 def _order_column(field: str) -> ColumnElement[Any]:

@@ -17,16 +17,20 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
-    String,
     Table,
     Text,
     UniqueConstraint,
 )
 
-REVISIONS = ("b0001", "b0002")
+from niftyflow.storage.schema import Word
+
+REVISIONS = ("b0001", "b0002", "b0003")
 """Every schema revision this program knows, oldest first; the last one is what it needs."""
 
 MIGRATIONS = Path(__file__).parent / "book_migrations"
+
+POSTGRES_VERSION_TABLE = "alembic_version_book"
+"""What remembers the revision on PostgreSQL, where the market's tables may be in the same database."""
 
 metadata = MetaData(
     naming_convention={
@@ -42,7 +46,7 @@ Number = BigInteger().with_variant(Integer, "sqlite")
 accounts = Table(
     "accounts",
     metadata,
-    Column("account", String, nullable=False),
+    Column("account", Word, nullable=False),
     Column("fence", BigInteger, nullable=False),
     Column("taken_over_at", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
@@ -56,22 +60,22 @@ order_intents = Table(
     "order_intents",
     metadata,
     Column("number", Number, nullable=False),
-    Column("client_order_id", String, nullable=False),
-    Column("account", String, nullable=False),
+    Column("client_order_id", Word, nullable=False),
+    Column("account", Word, nullable=False),
     Column("fence", BigInteger, nullable=False),
-    Column("strategy", String, nullable=False),
-    Column("symbol", String, nullable=False),
-    Column("exchange", String, nullable=False),
-    Column("side", String, nullable=False),
-    Column("product", String, nullable=False),
+    Column("strategy", Word, nullable=False),
+    Column("symbol", Word, nullable=False),
+    Column("exchange", Word, nullable=False),
+    Column("side", Word, nullable=False),
+    Column("product", Word, nullable=False),
     Column("quantity", BigInteger, nullable=False),
-    Column("order_type", String, nullable=False),
-    Column("validity", String, nullable=False),
+    Column("order_type", Word, nullable=False),
+    Column("validity", Word, nullable=False),
     Column("price", BigInteger),
     Column("trigger", BigInteger),
-    Column("cause", String, nullable=False),
-    Column("signal_id", String, nullable=False),
-    Column("trace_id", String, nullable=False),
+    Column("cause", Word, nullable=False),
+    Column("signal_id", Word, nullable=False),
+    Column("trace_id", Word, nullable=False),
     Column("decided_at", BigInteger, nullable=False),
     Column("valid_until", BigInteger, nullable=False),
     Column("risk", Text, nullable=False),
@@ -84,17 +88,17 @@ order_intents = Table(
 orders = Table(
     "orders",
     metadata,
-    Column("client_order_id", String, nullable=False),
-    Column("account", String, nullable=False),
+    Column("client_order_id", Word, nullable=False),
+    Column("account", Word, nullable=False),
     Column("quantity", BigInteger, nullable=False),
-    Column("order_type", String, nullable=False),
-    Column("validity", String, nullable=False),
+    Column("order_type", Word, nullable=False),
+    Column("validity", Word, nullable=False),
     Column("price", BigInteger),
     Column("trigger", BigInteger),
     Column("valid_until", BigInteger, nullable=False),
     Column("risk", Text),
-    Column("state", String, nullable=False),
-    Column("broker_order_id", String, nullable=False),
+    Column("state", Word, nullable=False),
+    Column("broker_order_id", Word, nullable=False),
     Column("filled", BigInteger, nullable=False),
     Column("filled_value", BigInteger, nullable=False),
     Column("is_triggered", Boolean, nullable=False),
@@ -107,67 +111,78 @@ orders = Table(
 )
 """Where each order is now; `risk` is null where the verdict is still the intent's."""
 
-order_events = Table(
-    "order_events",
-    metadata,
-    Column("client_order_id", String, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("account", String, nullable=False),
-    Column("broker_order_id", String, nullable=False),
-    Column("strategy", String, nullable=False),
-    Column("symbol", String, nullable=False),
-    Column("exchange", String, nullable=False),
-    Column("side", String, nullable=False),
-    Column("quantity", BigInteger, nullable=False),
-    Column("filled", BigInteger, nullable=False),
-    Column("order_type", String, nullable=False),
-    Column("price", BigInteger),
-    Column("trigger", BigInteger),
-    Column("product", String, nullable=False),
-    Column("validity", String, nullable=False),
-    Column("state", String, nullable=False),
-    Column("reason", Text),
-    Column("risk", Text),
-    Column("signal_id", String, nullable=False),
-    Column("trace_id", String, nullable=False),
-    Column("at", BigInteger, nullable=False),
-    PrimaryKeyConstraint("client_order_id", "sequence"),
-)
+
+def _order_events(book: MetaData, *month: Column[int]) -> Table:
+    return Table(
+        "order_events",
+        book,
+        Column("client_order_id", Word, nullable=False),
+        Column("sequence", BigInteger, nullable=False),
+        Column("account", Word, nullable=False),
+        Column("broker_order_id", Word, nullable=False),
+        Column("strategy", Word, nullable=False),
+        Column("symbol", Word, nullable=False),
+        Column("exchange", Word, nullable=False),
+        Column("side", Word, nullable=False),
+        Column("quantity", BigInteger, nullable=False),
+        Column("filled", BigInteger, nullable=False),
+        Column("order_type", Word, nullable=False),
+        Column("price", BigInteger),
+        Column("trigger", BigInteger),
+        Column("product", Word, nullable=False),
+        Column("validity", Word, nullable=False),
+        Column("state", Word, nullable=False),
+        Column("reason", Text),
+        Column("risk", Text),
+        Column("signal_id", Word, nullable=False),
+        Column("trace_id", Word, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        *month,
+        PrimaryKeyConstraint("client_order_id", "sequence", *(column.name for column in month)),
+    )
+
+
+def _trades(book: MetaData, *month: Column[int]) -> Table:
+    return Table(
+        "trades",
+        book,
+        Column("number", Number, autoincrement=True, nullable=False),
+        Column("account", Word, nullable=False),
+        Column("fill_id", Word, nullable=False),
+        Column("client_order_id", Word, nullable=False),
+        Column("strategy", Word, nullable=False),
+        Column("symbol", Word, nullable=False),
+        Column("exchange", Word, nullable=False),
+        Column("side", Word, nullable=False),
+        Column("product", Word, nullable=False),
+        Column("quantity", BigInteger, nullable=False),
+        Column("price", BigInteger, nullable=False),
+        Column("charges", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("signal_id", Word, nullable=False),
+        Column("trace_id", Word, nullable=False),
+        *month,
+        PrimaryKeyConstraint("number", *(column.name for column in month)),
+        # An exchange gives both sides of a trade one number, and begins again each day.
+        UniqueConstraint("client_order_id", "fill_id", *(column.name for column in month)),
+        Index(None, "at"),
+    )
+
+
+order_events = _order_events(metadata)
 """Every state an order went through; `risk` is null where the verdict is the intent's."""
 
-trades = Table(
-    "trades",
-    metadata,
-    Column("number", Number, nullable=False),
-    Column("account", String, nullable=False),
-    Column("fill_id", String, nullable=False),
-    Column("client_order_id", String, nullable=False),
-    Column("strategy", String, nullable=False),
-    Column("symbol", String, nullable=False),
-    Column("exchange", String, nullable=False),
-    Column("side", String, nullable=False),
-    Column("product", String, nullable=False),
-    Column("quantity", BigInteger, nullable=False),
-    Column("price", BigInteger, nullable=False),
-    Column("charges", Text, nullable=False),
-    Column("at", BigInteger, nullable=False),
-    Column("signal_id", String, nullable=False),
-    Column("trace_id", String, nullable=False),
-    PrimaryKeyConstraint("number"),
-    # An exchange gives both sides of a trade one number, and begins again each day.
-    UniqueConstraint("client_order_id", "fill_id"),
-    Index(None, "at"),
-)
+trades = _trades(metadata)
 """Fills in the order in which they were booked; `charges` is JSON of amounts in 1/10,000 rupee."""
 
 positions = Table(
     "positions",
     metadata,
-    Column("account", String, nullable=False),
-    Column("strategy", String, nullable=False),
-    Column("exchange", String, nullable=False),
-    Column("symbol", String, nullable=False),
-    Column("product", String, nullable=False),
+    Column("account", Word, nullable=False),
+    Column("strategy", Word, nullable=False),
+    Column("exchange", Word, nullable=False),
+    Column("symbol", Word, nullable=False),
+    Column("product", Word, nullable=False),
     Column("net_quantity", BigInteger, nullable=False),
     Column("average_price", BigInteger, nullable=False),
     Column("realised", BigInteger, nullable=False),
@@ -182,19 +197,19 @@ position_events = Table(
     "position_events",
     metadata,
     Column("number", Number, nullable=False),
-    Column("account", String, nullable=False),
-    Column("strategy", String, nullable=False),
-    Column("symbol", String, nullable=False),
-    Column("exchange", String, nullable=False),
-    Column("product", String, nullable=False),
+    Column("account", Word, nullable=False),
+    Column("strategy", Word, nullable=False),
+    Column("symbol", Word, nullable=False),
+    Column("exchange", Word, nullable=False),
+    Column("product", Word, nullable=False),
     Column("net_quantity", BigInteger, nullable=False),
     Column("average_price", BigInteger, nullable=False),
     Column("realised", BigInteger, nullable=False),
     Column("realised_fifo", BigInteger, nullable=False),
     Column("unrealised", BigInteger, nullable=False),
     Column("charges", BigInteger, nullable=False),
-    Column("change", String, nullable=False),
-    Column("fill_id", String, nullable=False),
+    Column("change", Word, nullable=False),
+    Column("fill_id", Word, nullable=False),
     Column("at", BigInteger, nullable=False),
     PrimaryKeyConstraint("number"),
     Index(None, "account"),
@@ -204,10 +219,10 @@ position_events = Table(
 strategies = Table(
     "strategies",
     metadata,
-    Column("account", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("status", String, nullable=False),
+    Column("account", Word, nullable=False),
+    Column("name", Word, nullable=False),
+    Column("kind", Word, nullable=False),
+    Column("status", Word, nullable=False),
     Column("instruments", Text, nullable=False),
     Column("parameters", Text, nullable=False),
     Column("saved", Text, nullable=False),
@@ -219,9 +234,9 @@ strategies = Table(
 trading_inputs = Table(
     "trading_inputs",
     metadata,
-    Column("account", String, nullable=False),
+    Column("account", Word, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Column("kind", String, nullable=False),
+    Column("kind", Word, nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     PrimaryKeyConstraint("account", "sequence"),
@@ -231,9 +246,9 @@ trading_inputs = Table(
 command_results = Table(
     "command_results",
     metadata,
-    Column("id", String, nullable=False),
-    Column("account", String, nullable=False),
-    Column("kind", String, nullable=False),
+    Column("id", Word, nullable=False),
+    Column("account", Word, nullable=False),
+    Column("kind", Word, nullable=False),
     Column("is_done", Boolean, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
@@ -244,8 +259,8 @@ command_results = Table(
 reading_positions = Table(
     "reading_positions",
     metadata,
-    Column("account", String, nullable=False),
-    Column("topic", String, nullable=False),
+    Column("account", Word, nullable=False),
+    Column("topic", Word, nullable=False),
     Column("partition", Integer, nullable=False),
     Column("next_offset", BigInteger, nullable=False),
     PrimaryKeyConstraint("account", "topic", "partition"),
@@ -255,11 +270,11 @@ reading_positions = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("id", String, nullable=False),
-    Column("hash", String, nullable=False),
-    Column("name", String, nullable=False),
+    Column("id", Word, nullable=False),
+    Column("hash", Word, nullable=False),
+    Column("name", Word, nullable=False),
     Column("scopes", Text, nullable=False),
-    Column("tier", String, nullable=False),
+    Column("tier", Word, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
@@ -271,8 +286,8 @@ api_keys = Table(
 sessions = Table(
     "sessions",
     metadata,
-    Column("hash", String, nullable=False),
-    Column("key_id", String, nullable=False),
+    Column("hash", Word, nullable=False),
+    Column("key_id", Word, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("hash"),
@@ -283,11 +298,32 @@ sessions = Table(
 tickets = Table(
     "tickets",
     metadata,
-    Column("hash", String, nullable=False),
-    Column("key_id", String, nullable=False),
+    Column("hash", Word, nullable=False),
+    Column("key_id", Word, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("hash"),
     Index(None, "key_id"),
 )
 """One-time links that were not opened yet, by hash."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Word, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("name"),
+)
+"""What one process owns at a time, by the database's clock; a row stays when it is given back: the fence only grows."""
+
+by_month = MetaData(naming_convention=metadata.naming_convention)
+"""The book as PostgreSQL has it: events and fills lie in a partition for each month of their order (`book_months`)."""
+
+order_events_by_month = _order_events(by_month, Column("decided_at", BigInteger, nullable=False))
+trades_by_month = _trades(by_month, Column("decided_at", BigInteger, nullable=False))
+for _table in metadata.sorted_tables:
+    if _table.name not in by_month.tables:
+        _table.to_metadata(by_month)

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
-    exists,
     func,
     null,
     or_,
@@ -44,12 +43,31 @@ def rows_of(batch: CandleBatch) -> list[Row]:
     Raises:
         InvalidValue: a price is not a finite number; databases have no such value.
     """
+    return list(zip(*values_of(batch), strict=True))
+
+
+def values_of(batch: CandleBatch) -> list[list[Any]]:
+    """Return a batch as plain values, one list for each of `COLUMNS`.
+
+    Raises:
+        InvalidValue: as `rows_of`.
+    """
+    finite(batch)
+    return [batch.keys(), *(getattr(batch, field).tolist() for field in FIELDS)]
+
+
+def finite(batch: CandleBatch) -> CandleBatch:
+    """Return a batch whose prices are numbers.
+
+    Raises:
+        InvalidValue: as `rows_of`.
+    """
     for field in ("open", "high", "low", "close", "vwap"):
         prices = getattr(batch, field)
-        finite = np.isfinite(prices)
-        if not finite.all():
-            raise InvalidValue(field, float(prices[~finite][0]), "a price is a finite number above zero")
-    return list(zip(batch.keys(), *(getattr(batch, field).tolist() for field in FIELDS), strict=True))
+        are_numbers = np.isfinite(prices)
+        if not are_numbers.all():
+            raise InvalidValue(field, float(prices[~are_numbers][0]), "a price is a finite number above zero")
+    return batch
 
 
 def batch_of(interval: Interval, rows: Sequence[Sequence[Any]], names: NameTable | None = None) -> CandleBatch:
@@ -163,10 +181,15 @@ def count_of_each(table: Table) -> Select[Any]:
 def _last_time(table: Table, names: CTE) -> ScalarSelect[Any]:
     """Return the time of the last row told when its minute closed; a late trade alone may have brought later ones."""
     inner = table.alias("within_span")
-    was_corrected = exists().where(
-        candle_revisions.c.interval == Interval.M1.value,
-        candle_revisions.c.instrument == inner.c.instrument,
-        candle_revisions.c.time == inner.c.time,
+    # Not EXISTS: for that PostgreSQL may read all corrections there are, once, where this looks one up by its key.
+    kept = (
+        select(candle_revisions.c.revision)
+        .where(
+            candle_revisions.c.interval == Interval.M1.value,
+            candle_revisions.c.instrument == inner.c.instrument,
+            candle_revisions.c.time == inner.c.time,
+        )
+        .scalar_subquery()
     )
     return (
         select(inner.c.time)
@@ -174,7 +197,7 @@ def _last_time(table: Table, names: CTE) -> ScalarSelect[Any]:
             inner.c.instrument == names.c.instrument,
             inner.c.time >= bindparam("since"),
             inner.c.time < bindparam("until"),
-            or_(inner.c.revision <= 0, was_corrected),
+            or_(inner.c.revision <= 0, kept.is_not(null())),
         )
         .order_by(inner.c.time.desc())
         .limit(1)

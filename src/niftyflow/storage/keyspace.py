@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from niftyflow.model import InvalidValue, Refused
+from niftyflow.model import Refused
+from niftyflow.storage.hot_values import check_life
 
 FOREVER = float("inf")
 ENTRY_BYTES = 200
@@ -68,12 +69,11 @@ class Keyspace:
         """Return the end of a life that begins now.
 
         Raises:
-            InvalidValue: a life of less than a millisecond.
+            InvalidValue: a life of less than a millisecond, or without an end.
         """
         if ttl_seconds is None:
             return FOREVER
-        if not ttl_seconds >= 0.001:  # noqa: PLR2004 -- Redis counts lives in ms and refuses 0; NaN is refused too
-            raise InvalidValue("ttl_seconds", ttl_seconds, "a life lasts at least a millisecond")
+        check_life(ttl_seconds)
         return self._clock() + ttl_seconds
 
     def put_strings(self, values: Mapping[str, bytes], end: float) -> None:

@@ -6,6 +6,7 @@ network file system: a cluster keeps its leases in the book database.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import hashlib
@@ -47,6 +48,15 @@ class FileLease:
         self._lock: int | None = lock
         self._record_path = record_path
         _held.add(self)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is ours: False once it was given back, or in a forked child."""
+        return self._lock is not None
+
+    async def lost(self) -> None:
+        """Wait for ever: the kernel takes it from nobody who lives."""
+        await asyncio.Event().wait()
 
     async def release(self) -> None:
         """Give it back; a second time does nothing."""

@@ -6,26 +6,25 @@ memory is bounded as Redis bounds it under `volatile-lru`, and a slow listener's
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_right
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from heapq import nlargest, nsmallest
-from typing import Self, TypeVar
+from typing import TypeVar
 from weakref import WeakSet
 
 from niftyflow.kit.clock import Clock, WallClock, monotonic
-from niftyflow.model import InvalidValue, Refused, Unavailable
+from niftyflow.model import Refused, Unavailable
+from niftyflow.storage import token_bucket
+from niftyflow.storage.hot_values import StreamId, check_entry, check_scores, parsed_id
 from niftyflow.storage.keyspace import FOREVER, Keyspace
+from niftyflow.storage.listening import LISTENER_MESSAGES, Listener, OnHearing
 
 MAX_BYTES = 512 * 1024 * 1024
-LISTENER_MESSAGES = 1000
 FIELD_BYTES = 100
 """What a field of a hash, a member or a stream entry costs beside its contents, about."""
 TRIM_ROUND = 100
 """A stream is trimmed when it is longer than asked by so many entries: "about", as Redis's `MAXLEN ~`."""
 
-StreamId = tuple[int, int]
 T = TypeVar("T")
 
 
@@ -46,47 +45,12 @@ class _Stream:
         self.last: StreamId = (0, 0)
         self.bytes = 0
 
-
-class Listener:
-    """Messages of some channels from the moment it was made; it ends when closed or when the store closes."""
-
-    def __init__(self, store: MemoryHotStore, channels: Sequence[str], bound: int) -> None:
-        self._store = store
-        self._channels = channels
-        self._messages: deque[tuple[str, bytes]] = deque(maxlen=bound)
-        self._arrived = asyncio.Event()
-        self._closed = False
-        self.dropped = 0
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> tuple[str, bytes]:
-        while not self._messages:
-            if self._closed:
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._messages.popleft()
-
-    async def aclose(self) -> None:
-        """Stop listening; messages not yet taken are lost."""
-        self._messages.clear()
-        self.end()
-
-    def end(self) -> None:
-        """Stop listening once what has come is taken."""
-        self._closed = True
-        self._store.forget(self, self._channels)
-        self._arrived.set()
-
-    def give(self, channel: str, message: bytes) -> bool:
-        """Queue a message; return whether the oldest one had to go for it."""
-        is_full = len(self._messages) == self._messages.maxlen
-        self.dropped += is_full
-        self._messages.append((channel, message))
-        self._arrived.set()
-        return is_full
+    def add(self, now: int, entry: dict[str, bytes]) -> StreamId:
+        self.last = (now, 0) if now > self.last[0] else (self.last[0], self.last[1] + 1)
+        self.ids.append(self.last)
+        self.entries.append(entry)
+        self.bytes += _entry_bytes(entry)
+        return self.last
 
 
 class MemoryHotStore:
@@ -101,6 +65,7 @@ class MemoryHotStore:
         clock: Clock | None = None,
     ) -> None:
         self._keys = Keyspace(max_bytes, seconds)
+        self._seconds = seconds
         self._clock = clock or WallClock()
         self._listener_messages = listener_messages
         self._channels: dict[str, WeakSet[Listener]] = {}
@@ -181,9 +146,7 @@ class MemoryHotStore:
         self._keys.make_room()
         stored = [(key, fields, self._typed(key, _Hash) or _Hash()) for key, fields in hashes.items() if fields]
         for key, fields, held in stored:
-            for name, value in fields.items():
-                held.bytes += len(value) - len(held[name]) if name in held else len(name) + len(value) + FIELD_BYTES
-                held[name] = value
+            _set_fields(held, fields)
             self._keys.put(key, held, held.bytes, end)
 
     async def get_hash(self, key: str) -> dict[str, bytes]:
@@ -200,22 +163,27 @@ class MemoryHotStore:
         Raises:
             Refused: there are no fields, the key holds another type, or memory is full of keys without a life.
         """
-        if not fields:
-            raise InvalidValue("fields", fields, "an entry of a stream has at least one")
+        return (await self.add_all_to_stream(key, [fields], max_length))[0]
+
+    async def add_all_to_stream(self, key: str, entries: Sequence[Mapping[str, bytes]], max_length: int) -> list[str]:
+        """Append entries, trim to about `max_length`, return their ids in order.
+
+        Raises:
+            Refused: one has no fields, the key holds another type, or memory is full of keys without a life.
+        """
+        for entry in entries:
+            check_entry(entry)
+        if not entries:
+            return []
         self._keys.make_room()
         stream = self._typed(key, _Stream) or _Stream()
-        now = self._clock.now()
-        entry = dict(fields)
-        stream.last = (now, 0) if now > stream.last[0] else (stream.last[0], stream.last[1] + 1)
-        stream.ids.append(stream.last)
-        stream.entries.append(entry)
-        stream.bytes += _entry_bytes(entry)
+        ids = [stream.add(self._clock.now(), dict(entry)) for entry in entries]
         if len(stream.ids) > max_length + TRIM_ROUND:
             surplus = len(stream.ids) - max_length
             stream.bytes -= sum(map(_entry_bytes, stream.entries[:surplus]))
             del stream.ids[:surplus], stream.entries[:surplus]
         self._keys.put(key, stream, stream.bytes, None)
-        return _spelled(stream.last)
+        return [_spelled(id_) for id_ in ids]
 
     async def read_stream(self, key: str, after: str = "0-0", count: int = 1000) -> list[tuple[str, dict[str, bytes]]]:
         """Return up to `count` entries with an id greater than `after`, oldest first.
@@ -223,7 +191,7 @@ class MemoryHotStore:
         Raises:
             Refused: `after` is no id, or the key holds another type.
         """
-        start_after = _parsed(after)
+        start_after = parsed_id(after)
         stream = self._typed(key, _Stream)
         if stream is None:
             return []
@@ -239,9 +207,7 @@ class MemoryHotStore:
         Raises:
             Refused: a score is not a number, the key holds another type, the life is too short, or memory is full.
         """
-        for member, score in scores.items():
-            if score != score:  # noqa: PLR0124 -- the fastest test for NaN
-                raise InvalidValue(f"score of {member}", score, "a score is a number")
+        check_scores(scores)
         end = None if ttl_seconds is None else self._keys.until(ttl_seconds)
         self._keys.make_room()
         held = self._typed(key, _Scores) or _Scores()
@@ -271,18 +237,33 @@ class MemoryHotStore:
             self._channels.pop(channel, None)  # its last listener went without a word
         return len(listeners)
 
-    def listen(self, *channels: str) -> AsyncIterator[tuple[str, bytes]]:
+    def listen(self, *channels: str, on_hearing: OnHearing | None = None) -> AsyncIterator[tuple[str, bytes]]:
         """Return (channel, message) from now on; a listener too slow for its bounded queue loses the oldest.
 
-        It ends with the store, with its `aclose`, or when nobody holds it any more.
+        `on_hearing` is told True at once, False and True again when messages were lost, and False at the end. It ends
+        with the store, with its `aclose`, or when nobody holds it any more.
         """
-        listener = Listener(self, channels, self._listener_messages)
+        listener = Listener(self._listener_messages, on_hearing, lambda one: self._forget(one, channels))
         for channel in channels:
             self._channels.setdefault(channel, WeakSet()).add(listener)
+        listener.tell(is_heard=True)
         return listener
 
-    def forget(self, listener: Listener, channels: Sequence[str]) -> None:
-        """Take a listener off its channels."""
+    async def take_tokens(self, key: str, rate: float, burst: int, now: float | None = None) -> float:
+        """Take a token from the bucket of a key; return 0, or the seconds after which there will be one.
+
+        Raises:
+            Refused: the rate or burst is none, the key holds another type, or memory is full of keys without a life.
+        """
+        token_bucket.check(rate, burst)
+        self._keys.make_room()
+        held = self._typed(key, _Hash) or _Hash()
+        fields, wait = token_bucket.take(held, self._seconds() if now is None else now, rate, burst)
+        _set_fields(held, fields)
+        self._keys.put(key, held, held.bytes, self._keys.until(token_bucket.life_seconds(rate, burst)))
+        return wait
+
+    def _forget(self, listener: Listener, channels: Sequence[str]) -> None:
         for channel in channels:
             listeners = self._channels.get(channel)
             if listeners is not None:
@@ -297,16 +278,15 @@ class MemoryHotStore:
         raise Refused(f"WRONGTYPE {key} holds another type of value than this operation works on")
 
 
+def _set_fields(held: _Hash, fields: Mapping[str, bytes]) -> None:
+    for name, value in fields.items():
+        held.bytes += len(value) - len(held[name]) if name in held else len(name) + len(value) + FIELD_BYTES
+        held[name] = value
+
+
 def _entry_bytes(entry: Mapping[str, bytes]) -> int:
     return FIELD_BYTES + sum(len(name) + len(value) for name, value in entry.items())
 
 
 def _spelled(id_: StreamId) -> str:
     return f"{id_[0]}-{id_[1]}"
-
-
-def _parsed(text: str) -> StreamId:
-    milliseconds, _, sequence = text.partition("-")
-    if not (milliseconds.isdecimal() and (sequence or "0").isdecimal()):
-        raise InvalidValue("after", text, "an id of a stream entry is ms-sequence, such as 1705560000000-0")
-    return int(milliseconds), int(sequence or "0")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -184,6 +184,10 @@ class HotStore(Protocol):
         """Append an entry, trim to about `max_length`, return its id."""
         ...
 
+    async def add_all_to_stream(self, key: str, entries: Sequence[Mapping[str, bytes]], max_length: int) -> list[str]:
+        """Append entries in one round trip, as `add_to_stream` does; return their ids in order."""
+        ...
+
     async def read_stream(self, key: str, after: str = "0-0", count: int = 1000) -> list[tuple[str, dict[str, bytes]]]:
         """Return entries with an id greater than `after`."""
         ...
@@ -200,8 +204,22 @@ class HotStore(Protocol):
         """Send to those who listen now; return how many."""
         ...
 
-    def listen(self, *channels: str) -> AsyncIterator[tuple[str, bytes]]:
-        """Yield (channel, message) from now on; a listener too slow for its bounded queue loses the oldest."""
+    def listen(
+        self, *channels: str, on_hearing: Callable[[bool], None] | None = None
+    ) -> AsyncIterator[tuple[str, bytes]]:
+        """Yield (channel, message) from now on; a listener too slow for its bounded queue loses the oldest.
+
+        It goes on by itself when the store was away. `on_hearing` is told what that means, at once and not in turn:
+        True when from now on all is heard, False when messages may be missed, or have been, until the next True.
+        """
+        ...
+
+    async def take_tokens(self, key: str, rate: float, burst: int, now: float | None = None) -> float:
+        """Take a token from the bucket of a key; return 0, or the seconds after which there will be one.
+
+        The bucket gets `rate` tokens a second and holds `burst`. All who share the store share it; `now` (seconds)
+        stands for the store's own clock.
+        """
         ...
 
 
@@ -210,6 +228,18 @@ class Lease(Protocol):
 
     name: str
     fence: int
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is still ours at this moment: False once it was lost or given back."""
+        ...
+
+    async def lost(self) -> None:
+        """Return when it was lost: its owner could not say for too long that it lives. It never is by giving it back.
+
+        What such an owner still writes is refused by its fence.
+        """
+        ...
 
     async def release(self) -> None:
         """Give it back."""

@@ -1,4 +1,4 @@
-"""The tables of the market database, decisions included, for every engine: SQLite now, PostgreSQL later.
+"""The tables of the market database, decisions included, for every engine: SQLite and PostgreSQL.
 
 Times are BIGINT ms UTC, prices float8 rupees, dates DATE, exact amounts BIGINT of 1/10,000 rupee.
 It holds no statement and opens no connection; `migrations/` brings a database to this shape, and a test compares them.
@@ -37,10 +37,17 @@ metadata = MetaData(
 )
 
 
+Word = String().with_variant(String(collation="C"), "postgresql")
+"""Text that is compared and ordered by its bytes on every engine, as SQLite does, whatever a server's language is."""
+
+POSTGRES_VERSION_TABLE = "alembic_version_market"
+"""What remembers the revision on PostgreSQL, where the book's tables may be in the same database."""
+
+
 def _candle_columns() -> list[Column[int] | Column[float] | Column[bool] | Column[str]]:
     """Return the columns of a candle, in the order in which `CandleBatch.COLUMNS` declares them."""
     return [
-        Column("instrument", String, nullable=False),
+        Column("instrument", Word, nullable=False),
         Column("time", BigInteger, nullable=False),
         Column("open", Double, nullable=False),
         Column("high", Double, nullable=False),
@@ -70,7 +77,7 @@ candle_tables: dict[Interval, Table] = {Interval.M1: candles_1m, Interval.D1: ca
 candle_revisions = Table(
     "candle_revisions",
     metadata,
-    Column("interval", String, nullable=False),
+    Column("interval", Word, nullable=False),
     *_candle_columns(),
     PrimaryKeyConstraint("interval", "instrument", "time"),
 )
@@ -82,20 +89,20 @@ candle_bases = Table("candle_bases", metadata, *_candle_columns(), PrimaryKeyCon
 instruments = Table(
     "instruments",
     metadata,
-    Column("instrument", String, nullable=False),
+    Column("instrument", Word, nullable=False),
     Column("valid_from", Date, nullable=False),
     Column("valid_to", Date),
-    Column("kind", String, nullable=False),
-    Column("token", String, nullable=False),
+    Column("kind", Word, nullable=False),
+    Column("token", Word, nullable=False),
     Column("name", Text, nullable=False),
     Column("tick_size", BigInteger, nullable=False),
     Column("lot_size", BigInteger, nullable=False),
     Column("freeze_quantity", BigInteger),
     Column("has_derivatives", Boolean, nullable=False),
-    Column("underlying", String),
+    Column("underlying", Word),
     Column("expiry", Date),
     Column("strike", BigInteger),
-    Column("option_right", String),
+    Column("option_right", Word),
     PrimaryKeyConstraint("instrument", "valid_from"),
 )
 """Every instrument with every state it had: the row with the latest `valid_from` on or before a day holds that day."""
@@ -103,7 +110,7 @@ instruments = Table(
 feed_gaps = Table(
     "feed_gaps",
     metadata,
-    Column("source", String, nullable=False),
+    Column("source", Word, nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
@@ -113,7 +120,7 @@ feed_gaps = Table(
 repair_requests = Table(
     "repair_requests",
     metadata,
-    Column("instrument", String, nullable=False),
+    Column("instrument", Word, nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     PrimaryKeyConstraint("time", "instrument"),
@@ -122,7 +129,7 @@ repair_requests = Table(
 data_quality = Table(
     "data_quality",
     metadata,
-    Column("instrument", String, nullable=False),
+    Column("instrument", Word, nullable=False),
     Column("day", Date, nullable=False),
     Column("minutes_expected", Integer, nullable=False),
     Column("minutes_live", Integer, nullable=False),
@@ -135,13 +142,13 @@ data_quality = Table(
 signals = Table(
     "signals",
     metadata,
-    Column("id", String, nullable=False),
-    Column("strategy", String, nullable=False),
-    Column("instrument", String, nullable=False),
-    Column("interval", String, nullable=False),
+    Column("id", Word, nullable=False),
+    Column("strategy", Word, nullable=False),
+    Column("instrument", Word, nullable=False),
+    Column("interval", Word, nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("valid_until", BigInteger, nullable=False),
-    Column("action", String, nullable=False),
+    Column("action", Word, nullable=False),
     Column("strength", Double, nullable=False),
     Column("price", Double, nullable=False),
     Column("stop", Double),
@@ -156,12 +163,12 @@ signals = Table(
 predictions = Table(
     "predictions",
     metadata,
-    Column("interval", String, nullable=False),
+    Column("interval", Word, nullable=False),
     Column("time", BigInteger, nullable=False),
-    Column("instrument", String, nullable=False),
+    Column("instrument", Word, nullable=False),
     Column("prediction", Double, nullable=False),
     Column("confidence", Double, nullable=False),
-    Column("model_version", String, nullable=False),
+    Column("model_version", Word, nullable=False),
     Column("outcome", Text, nullable=False),
     PrimaryKeyConstraint("interval", "time", "instrument"),
 )
@@ -170,11 +177,11 @@ predictions = Table(
 analysis_states = Table(
     "analysis_states",
     metadata,
-    Column("interval", String, nullable=False),
-    Column("instrument", String, nullable=False),
+    Column("interval", Word, nullable=False),
+    Column("instrument", Word, nullable=False),
     Column("anchor", BigInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
-    Column("version", String, nullable=False),
+    Column("version", Word, nullable=False),
     Column("state", LargeBinary, nullable=False),
     PrimaryKeyConstraint("interval", "instrument"),
 )

@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, event, inspect, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -23,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Misconfigured, NiftyflowError, Refused, Unavailable
 from niftyflow.storage.sqlite_writer import SqliteWriter
+from niftyflow.storage.under_way import UnderWay
 
 log = get_logger(__name__)
 
@@ -63,7 +64,7 @@ class SqliteDatabase:
         self._durability = durability
         self._read_only = read_only
         self._writing = asyncio.Lock()
-        self._under_way: set[asyncio.Future[Any]] = set()
+        self._under_way = UnderWay(str(self.path))
         self._writer: AsyncEngine | None = None
         self._direct: SqliteWriter | None = None
         self._reader: AsyncEngine | None = None
@@ -100,8 +101,7 @@ class SqliteDatabase:
         async with self._writing:  # after the writes that wait for their turn
             reader, writer, direct = self._reader, self._writer, self._direct
             self._reader = self._writer = self._direct = None
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        await self._under_way.all_ended()
         if direct is not None:
             await direct.close()
         await _dispose(reader, writer)
@@ -112,7 +112,7 @@ class SqliteDatabase:
         Raises:
             Unavailable: the file cannot be read now, or all readers stayed busy.
         """
-        return await self._to_its_end(self._run(self._reader, work))
+        return await self._under_way.to_its_end(self._run(self._reader, work))
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction and commit it; a caller cancelled meanwhile leaves it whole or absent.
@@ -122,7 +122,7 @@ class SqliteDatabase:
             Refused: opened read-only.
         """
         self._refuse_when_read_only()
-        return await self._to_its_end(self._run(self._writer, work, self._writing))
+        return await self._under_way.to_its_end(self._run(self._writer, work, self._writing))
 
     async def write_at_once(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run `work` as `write` does, but with the driver's own cursor and on one thread: an order waits for it.
@@ -136,26 +136,13 @@ class SqliteDatabase:
             if self._direct is None:
                 raise Unavailable(self.path.name, "it is not open")
             try:
-                return await self._to_its_end(self._direct.write(work))
+                return await self._under_way.to_its_end(self._direct.write(work))
             except sqlite3.Error as error:
                 raise self._at_run_time(error) from error
 
     def _refuse_when_read_only(self) -> None:
         if self._read_only:
             raise Refused(f"{self.path} is open for reading only")
-
-    async def _to_its_end(self, running: Awaitable[T]) -> T:
-        """Await what runs on a connection's thread: it cannot be taken back half-way, so a cancelled caller waits."""
-        task = asyncio.ensure_future(running)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait({task})
-            if not task.cancelled() and task.exception() is not None:
-                log.warning("failed_while_cancelled", path=str(self.path), error=str(task.exception()))
-            raise
 
     async def _run(self, engine: AsyncEngine | None, work: Work[T], lock: asyncio.Lock | None = None) -> T:
         if engine is None:

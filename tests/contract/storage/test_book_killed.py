@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from niftyflow.storage.book_ports import BookStore
 from support import books
 from support.books import PAPER
@@ -22,6 +24,7 @@ async def start_buyer(engine: str, folder: Path, fence: int) -> asyncio.subproce
     """Start the program that commits one purchase after another."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # its folder holds modules with names of packages
         books.__file__,
         engine,
         str(folder),
@@ -50,6 +53,7 @@ async def check_balance(book: BookStore, said: int) -> None:
     assert account.orders == []
 
 
+@pytest.mark.timeout(KILLS * 60)
 async def test_a_killed_owner_leaves_each_commit_whole_or_absent(
     book_engine: str, book_handles: Callable[[], BookStore], tmp_path: Path
 ):

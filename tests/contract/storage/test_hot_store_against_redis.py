@@ -1,12 +1,8 @@
-"""The in-memory hot store answers as Redis does: random commands to both, answer by answer."""
+"""Every hot store answers as Redis does: random commands to it and to a plain client of Redis, answer by answer."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from niftyflow.model import Refused
-from niftyflow.storage.memory_hot import MemoryHotStore
+from niftyflow.storage import HotStore
+from support.redis import RedisServer
 
 keys = st.sampled_from(["a", "b", "c", "d"])
 names = st.sampled_from(["f", "g", "é", "z", "Z", "\uffee", "\U0001f600"])
@@ -37,29 +34,11 @@ commands = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def redis_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Start a Redis of our own, and stop it; skip where there is none."""
-    redis = pytest.importorskip("redis", reason="redis-py is not installed")
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    folder: Path = tmp_path_factory.mktemp("redis")
-    socket = folder / "s"
-    server = subprocess.Popen(
-        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)],
-        stdout=subprocess.DEVNULL,
-    )
-    client = redis.Redis(unix_socket_path=str(socket))
-    for _ in range(100):
-        try:
-            client.ping()
-            break
-        except redis.ConnectionError:
-            time.sleep(0.05)
-    yield client
-    client.close()
-    server.terminate()
-    server.wait(10)
+def oracle_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Start a Redis that these tests may flush."""
+    server = RedisServer(tmp_path_factory.mktemp("oracle")).start()
+    yield server
+    server.kill()
 
 
 class Oracle:
@@ -114,10 +93,10 @@ class Oracle:
 
 
 class Ours:
-    """The same operations on the in-memory store."""
+    """The same operations on a hot store."""
 
-    def __init__(self) -> None:
-        self.store = MemoryHotStore()
+    def __init__(self, store: HotStore) -> None:
+        self.store = store
 
     async def answer(self, name: str, arguments: list[Any]) -> Any:
         own = getattr(self, name, None)
@@ -145,18 +124,22 @@ class Ours:
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=st.lists(commands, max_size=40))
-async def test_each_answer_is_the_one_redis_gives(redis_client: Any, asked: list[tuple[Any, ...]]):
+async def test_each_answer_is_the_one_redis_gives(
+    oracle_server: RedisServer, hot: HotStore, asked: list[tuple[Any, ...]]
+):
     """Types, lives, ties, overwriting and refusals, in any order."""
     import redis  # noqa: PLC0415 -- the fixture skips where it is not installed
 
-    oracle, ours = Oracle(redis_client), Ours()
-    for name, *arguments in asked:
-        try:
-            wanted = getattr(oracle, name)(*arguments)
-        except redis.ResponseError as error:
-            wanted = str(error).split()[0]
-        try:
-            answer = await ours.answer(name, arguments)
-        except Refused as error:
-            answer = str(error).split()[0]
-        assert answer == wanted, (name, arguments)
+    with oracle_server.client() as client:
+        oracle, ours = Oracle(client), Ours(hot)
+        await hot.delete("a", "b", "c", "d")
+        for name, *arguments in asked:
+            try:
+                wanted = getattr(oracle, name)(*arguments)
+            except redis.ResponseError as error:
+                wanted = str(error).split()[0]
+            try:
+                answer = await ours.answer(name, arguments)
+            except Refused as error:
+                answer = str(error).split()[0]
+            assert answer == wanted, (name, arguments)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from niftyflow.storage import HotStore
+from support.stores import HotEngine
+from support.waiting import until
 
 
 async def hear(listener: AsyncIterator[tuple[str, bytes]], count: int) -> list[tuple[str, bytes]]:
@@ -53,3 +55,30 @@ async def test_what_was_sent_before_is_not_heard(hot: HotStore):
     task = await listening(hot, "tick:updates", count=2)
     await hot.publish("tick:updates", b"late")
     assert [message for _, message in await task] == [b"are you there", b"late"]
+
+
+async def test_a_listener_is_told_when_it_is_heard_and_when_no_more(hot_engine: HotEngine):
+    """True once, before the first message; False when the store closes, which ends it after what has come."""
+    told: list[bool] = []
+    listener = hot_engine.store.listen("tick:updates", on_hearing=told.append)
+    await until(lambda: told == [True])
+    assert await hot_engine.store.publish("tick:updates", b"heard") == 1
+    assert await hear(listener, 1) == [("tick:updates", b"heard")]
+    await hot_engine.store.close()
+    assert [message async for message in listener] == []
+    assert told == [True, False]
+
+
+async def test_a_listener_nobody_holds_is_given_up(hot: HotStore):
+    """Publishing then reaches no one."""
+    told: list[bool] = []
+    listener = hot.listen("tick:updates", on_hearing=told.append)
+    await until(lambda: told == [True])
+    assert await hot.publish("tick:updates", b"1") == 1
+    del listener
+
+    async def is_given_up() -> bool:
+        return await hot.publish("tick:updates", b"2") == 0
+
+    await until(is_given_up)
+    assert told == [True]

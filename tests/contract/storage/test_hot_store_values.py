@@ -46,7 +46,7 @@ async def test_setting_a_string_again_gives_it_its_new_life_or_none(hot_engine: 
     assert 490 < left < 500
 
 
-@pytest.mark.parametrize("life", [0, -1, 0.0001, float("nan")])
+@pytest.mark.parametrize("life", [0, -1, 0.0001, float("nan"), float("inf")])
 async def test_a_life_that_is_over_at_once_is_refused(hot: HotStore, life: float):
     """Redis refuses it too; nothing is set."""
     with pytest.raises(Refused, match="ttl_seconds"):
@@ -102,6 +102,21 @@ async def test_stream_entries_are_read_after_an_id(hot: HotStore):
     assert [id_ for id_, _ in await hot.read_stream("analysis", after=ids[1], count=2)] == ids[2:4]
     assert await hot.read_stream("analysis", after=ids[-1]) == []
     assert await hot.read_stream("missing") == []
+
+
+async def test_several_entries_are_appended_in_one_go(hot: HotStore):
+    """In order, after those there; one without fields keeps all out."""
+    first = await hot.add_to_stream("analysis", {"n": b"first"}, 1000)
+    entries = [{"n": str(n).encode()} for n in range(300)]
+    ids = await hot.add_all_to_stream("analysis", entries, 1000)
+    found = await hot.read_stream("analysis")
+    assert found == [(first, {"n": b"first"}), *zip(ids, entries, strict=True)]
+    assert await hot.add_all_to_stream("analysis", [], 1000) == []
+    with pytest.raises(Refused):
+        await hot.add_all_to_stream("analysis", [{"n": b"1"}, {}], 1000)
+    await hot.add_all_to_stream("trimmed", entries, 50)
+    assert 50 <= len(await hot.read_stream("trimmed")) <= 250
+    assert len(await hot.read_stream("analysis")) == 301
 
 
 async def test_a_stream_is_trimmed_to_about_its_length(hot: HotStore):
@@ -162,10 +177,27 @@ async def test_a_key_of_another_type_is_refused_and_unchanged(hot: HotStore):
         hot.read_stream("h"),
         hot.set_scores("h", {"m": 1.0}),
         hot.top("s", 3),
+        hot.set_hashes({"s": {"f": b"1"}}, ttl_seconds=500),
+        hot.set_scores("h", {"m": 1.0}, ttl_seconds=500),
     ):
         with pytest.raises(Refused, match="WRONGTYPE"):
             await operation
     assert await hot.get_many(["s", "h"]) == [b"1", None]
     assert await hot.get_hash("h") == {"f": b"1"}
+    assert [await hot.ttl(key) for key in "sh"] == [None, None]
     await hot.set_many({"h": b"now a string"})
     assert await hot.get("h") == b"now a string"
+
+
+async def test_a_batch_of_thousands_is_one_operation(hot: HotStore):
+    """Strings with and without a life, fields of a hash, members of a set."""
+    numbers = {str(n): str(n).encode() for n in range(5000)}
+    await hot.set_many(numbers)
+    assert await hot.get_many(list(numbers)) == list(numbers.values())
+    await hot.set_many(numbers, ttl_seconds=100)
+    assert await hot.ttl("4999") is not None
+    await hot.set_hashes({"h": numbers}, ttl_seconds=100)
+    assert await hot.get_hash("h") == numbers
+    await hot.set_scores("z", {name: float(name) for name in numbers}, ttl_seconds=100)
+    assert await hot.top("z", 1) == [("4999", 4999.0)]
+    assert await hot.delete(*numbers) == 5000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +13,21 @@ import pytest
 
 from niftyflow.model import Refused, Unavailable
 from niftyflow.storage.key_ports import ApiKey, BrowserSession, KeyStore, Ticket
-from niftyflow.storage.sqlite_book import SqliteBookStore
-from niftyflow.storage.sqlite_keys import SqliteKeyStore
+from support.books import KEY_ENGINES
+
+OpenKeys = Callable[[], AbstractAsyncContextManager[KeyStore]]
 
 
-@asynccontextmanager
-async def _sqlite(folder: Path) -> AsyncIterator[KeyStore]:
-    book = SqliteBookStore(folder / "book.db")
-    await book.open()
-    try:
-        yield SqliteKeyStore(book.database)
-    finally:
-        await book.close()
+@pytest.fixture
+def open_keys(key_engine: str, tmp_path: Path) -> OpenKeys:
+    """Return what opens one engine's key store; opened again it is the same."""
+    return lambda: KEY_ENGINES[key_engine](tmp_path)
 
 
-KEY_ENGINES: dict[str, Callable[[Path], AbstractAsyncContextManager[KeyStore]]] = {"sqlite": _sqlite}
-
-
-@pytest.fixture(params=sorted(KEY_ENGINES))
-async def keys(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyStore]:
+@pytest.fixture
+async def keys(open_keys: OpenKeys) -> AsyncIterator[KeyStore]:
     """Open an empty key store."""
-    async with KEY_ENGINES[request.param](tmp_path) as store:
+    async with open_keys() as store:
         yield store
 
 
@@ -139,9 +133,22 @@ async def test_of_two_who_use_a_ticket_at_once_one_gets_in(keys: KeyStore):
     assert sorted(each is not None for each in found) == [False] * 4 + [True]
 
 
-async def test_a_store_that_is_closed_is_unavailable(tmp_path: Path):
+async def test_of_two_keys_of_one_name_added_at_once_one_is_kept(keys: KeyStore, open_keys: OpenKeys):
+    """Also when two processes add them."""
+    async with open_keys() as other:
+        added = await asyncio.gather(
+            *(store.add_key(a_key(id=f"k{n}", hash=f"h{n}")) for n, store in enumerate([keys, other] * 4)),
+            return_exceptions=True,
+        )
+    assert [str(each) for each in added if each is not None] == [
+        "a key named owner holds already: revoke it first, or choose another name"
+    ] * 7
+    assert len(await keys.keys()) == 1
+
+
+async def test_a_store_that_is_closed_is_unavailable(open_keys: OpenKeys):
     """Nobody is let in or kept out by mistake."""
-    async with _sqlite(tmp_path) as store:
+    async with open_keys() as store:
         pass
     with pytest.raises(Unavailable):
         await store.key_of("h1")

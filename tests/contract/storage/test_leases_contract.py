@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable
@@ -47,6 +48,18 @@ async def test_giving_back_late_does_not_take_it_from_the_next_owner(lease_handl
     with pytest.raises(LeaseHeld):
         await lease_handles().acquire("account/paper-1")
     assert new.fence > old.fence
+
+
+async def test_a_lease_says_whether_it_is_held_and_is_not_lost_by_giving_it_back(lease_handles: Callable[[], Leases]):
+    """An owner may ask at any moment; only what was taken from it counts as lost."""
+    lease = await lease_handles().acquire("account/paper-1")
+    losing = asyncio.create_task(lease.lost())
+    assert lease.is_held
+    await lease.release()
+    await asyncio.wait({losing}, timeout=0.05)
+    assert not lease.is_held
+    assert not losing.done()
+    losing.cancel()
 
 
 @pytest.mark.parametrize("name", ["a/b", "a%2Fb", "..", ".", "../../etc/passwd", "नमस्ते", "a b\n", "x" * 500, ""])

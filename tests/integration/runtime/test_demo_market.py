@@ -16,6 +16,7 @@ from niftyflow.model import Interval, InvalidValue, Misconfigured, Provenance
 from niftyflow.runtime.demo_market import FIRST_DAY, MINUTES_IN, PAST_DAYS, DemoMarket, Steering, trading_days
 from niftyflow.runtime.demo_settings import write_settings
 from niftyflow.runtime.settings import load
+from niftyflow.runtime.stores import market_of
 from niftyflow.runtime.wiring import Does, Process, engines
 from niftyflow.runtime.workspace import Workspace
 from support.waiting import until
@@ -52,7 +53,7 @@ async def test_a_new_demo_has_a_past_and_goes_on_to_the_second_from_start_to_sta
     again, later = await played(workspace, start + 7 * MINUTE_MS)
     assert again == ended
     assert later > again
-    async with workspace.market(read_only=True) as market:
+    async with market_of(workspace, read_only=True) as market:
         found = await market.first_told(0, 1 << 60, ["NSE:RELIANCE"])
         assert await market.gaps(0, 1 << 60) == []
         counts = await market.count_candles(Interval.M1, 0, OPENS)

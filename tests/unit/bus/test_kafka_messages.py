@@ -84,4 +84,4 @@ def test_without_the_client_the_engine_says_what_to_install():
     program = "import sys; sys.modules['confluent_kafka'] = None; import niftyflow.bus; import niftyflow.bus.kafka"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "Misconfigured: the Kafka engine needs confluent-kafka: pip install 'niftyflow[kafka]'" in done.stderr
+    assert "Misconfigured: the Kafka engine needs confluent-kafka: pip install 'niftyflow[cluster]'" in done.stderr

@@ -86,3 +86,16 @@ async def test_a_restart_goes_on_where_the_last_one_committed(journal, tmp_path)
     cluster = Cluster()
     await forward(journal, cluster, tmp_path)
     assert told(cluster) == [(3000, 0), (3000, 1), (3000, 2)]
+
+
+async def test_a_share_tells_the_time_of_its_own_partitions_alone(journal, tmp_path):
+    """Whoever has the others tells theirs: a partition has one who does."""
+    cluster = Cluster()
+    shell = Shell(Forwarder(cluster, [1]), cluster, DeadLetters(cluster, tmp_path), Worker("forwarder"), VirtualClock())
+    reader = await journal.subscribe("raw-ticks", group=Forwarder.group, assignment=shell)
+    running = asyncio.create_task(shell.run(Eager(reader)))
+    ends = await journal.end("raw-ticks")
+    await until(lambda: shell.has_done(ends))
+    shell.stop()
+    await running
+    assert told(cluster) == [1, (1000, 1), 2, (2000, 1)]

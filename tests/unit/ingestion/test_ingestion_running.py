@@ -16,11 +16,12 @@ from niftyflow.brokers.port import FeedClock, FeedEnd, FeedEvent, FeedUp
 from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.bus.port import Start
 from niftyflow.ingestion.intake import Record
-from niftyflow.ingestion.service import Ingestion, IngestionSettings
+from niftyflow.ingestion.service import Ingestion, IngestionSettings, Told
 from niftyflow.kit.clock import Clock, VirtualClock, WallClock
 from niftyflow.kit.dead_letters import DeadLetters
 from niftyflow.kit.health import State, Worker
 from niftyflow.model import LeaseHeld, Misconfigured, Tick, TickBatch, Unavailable, Watermark
+from niftyflow.storage.book_ports import LeaseLost
 from niftyflow.storage.leases import FileLeases
 from niftyflow.storage.memory_hot import MemoryHotStore
 from support.intakes import DAY, ScriptedFeed, Ticks, marks, numbers
@@ -290,3 +291,70 @@ def test_batches_of_a_script_share_one_name_table():
     make = Ticks()
     batches: Sequence[TickBatch] = [make.of({"at": 1}), make.of({"at": 2, "ltp": -1.0}), make.of({"at": 3})]
     assert len(TickBatch.concat(batches)) == 3
+
+
+@pytest.mark.parametrize(
+    ("share", "partitions"), [("1/1", [0, 1, 2, 3, 4, 5, 6, 7]), ("1/3", [0, 3, 6]), ("3/3", [2, 5]), ("9/9", [])]
+)
+def test_shares_are_whole_partitions_that_no_two_have(share, partitions):
+    """Every third, beginning with one's own."""
+    assert IngestionSettings(share=share).partitions(8) == partitions
+
+
+def test_all_shares_together_are_all_partitions():
+    """None is left without somebody."""
+    shares = [IngestionSettings(share=f"{number}/7").partitions(50) for number in range(1, 8)]
+    assert sorted(partition for share in shares for partition in share) == list(range(50))
+
+
+def test_a_share_that_cannot_be_is_refused():
+    """The third of two."""
+    with pytest.raises(Misconfigured, match=r"ingestion\.share is 3/2"):
+        IngestionSettings(share="3/2").partitions(8)
+
+
+async def test_numbers_and_time_go_on_from_what_another_machine_told(place):
+    """Its journal is elsewhere: ours begins after what reached the cluster of it."""
+
+    async def before() -> Told:
+        return Told(DAY + 1000, 500)
+
+    ingestion = place.ingestion(ScriptedFeed(*session()))
+    ingestion._told = before
+    async with asyncio.timeout(60):
+        await ingestion.run([INFY])
+    bodies = await place.bodies()
+    ticks = [tick for body in bodies if not isinstance(body, Watermark) for tick in body.to_records()]
+    marks = [body for body in bodies if isinstance(body, Watermark)]
+    assert min(tick.sequence for tick in ticks) >= 500
+    assert (marks[0].time, marks[0].healthy) == (DAY + 1000, False)
+    assert [mark.time for mark in marks] == sorted(mark.time for mark in marks)
+
+
+class OnceHeld:
+    """Leases that are lost after a while."""
+
+    def __init__(self) -> None:
+        self.name, self.fence, self.is_held = "raw-ticks/0", 1, True
+
+    async def acquire(self, _name: str) -> OnceHeld:
+        """Give the only one."""
+        return self
+
+    async def release(self) -> None:
+        """Take it back."""
+        self.is_held = False
+
+    async def lost(self) -> None:
+        """Wait for ever: ingestion looks itself."""
+        await asyncio.Event().wait()
+
+
+async def test_who_lost_the_lease_takes_nothing_more_in(place):
+    """Another process may do it by now."""
+    ingestion, leases = place.ingestion(ScriptedFeed(*session())), OnceHeld()
+    ingestion._leases = leases
+    leases.is_held = False
+    with pytest.raises(LeaseLost, match="raw-ticks/0 was lost"):
+        await asyncio.wait_for(ingestion.run([INFY]), 60)
+    assert await place.bodies() == []

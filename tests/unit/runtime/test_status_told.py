@@ -8,6 +8,7 @@ import pytest
 from niftyflow.model import Misconfigured
 from niftyflow.runtime.graph import GRAPH
 from niftyflow.runtime.status import GroupStatus, TopicStatus, look_at, spelled
+from niftyflow.runtime.stores import market_of
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.leases import FileLeases
 from support.candle_stages import floor, mark
@@ -30,7 +31,7 @@ async def test_a_workspace_that_is_not_there_is_said_so_and_not_made(tmp_path):
 async def test_an_empty_workspace_has_nothing(tmp_path):
     """Databases without a session: no day, no topics' records, never observed."""
     workspace = Workspace(tmp_path)
-    async with workspace.market():
+    async with market_of(workspace):
         pass
     found = await look_at(workspace)
     assert (found.running, found.observed_until, found.day) == ("", 0, "")
@@ -77,7 +78,7 @@ async def test_a_group_that_never_read_is_behind_by_everything(tmp_path):
 async def test_a_running_workspace_names_who_runs(tmp_path):
     """Looking takes nothing from the one who holds the lease, nor leaves anything held."""
     workspace = Workspace(tmp_path)
-    async with workspace.market():
+    async with market_of(workspace):
         pass
     lease = await FileLeases(workspace.leases).acquire("raw-ticks/0")
     assert (await look_at(workspace)).running.startswith("process ")

@@ -9,7 +9,7 @@ import pytest
 from niftyflow.kit.health import State, Worker
 from niftyflow.model import LeaseHeld, Misconfigured
 from niftyflow.runtime import supervisor
-from niftyflow.runtime.supervisor import keep, until_stopped
+from niftyflow.runtime.supervisor import Unit, keep, until_stopped
 from niftyflow.storage.book_ports import LeaseLost
 from support.waiting import until
 
@@ -140,3 +140,86 @@ async def test_a_cancelled_one_is_not_begun_again():
 
 async def _for_ever() -> None:
     await asyncio.sleep(3600)
+
+
+@pytest.mark.usefixtures("waits")
+async def test_who_stands_by_waits_again_when_it_lost_its_lease():
+    """Another process has the work by then: ours is begun again, and waits for that one to end."""
+    worker = Worker("patient")
+    patient = Patient(worker, LeaseLost("taken over"))
+    await keep("patient", [worker], patient.run, patient.run, asyncio.Event(), stands_by=True)
+    assert (patient.begun, worker.restarts) == (2, 1)
+
+
+class Losable:
+    """A lease that can be lost."""
+
+    name, fence, is_held = "signals", 1, True
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+
+    async def lost(self) -> None:
+        """Wait until it is lost."""
+        await self.gone.wait()
+
+    async def release(self) -> None:
+        """Give it back."""
+
+
+class Endless:
+    """A part that runs until it is stopped."""
+
+    def __init__(self) -> None:
+        self.shell = self.stage = self.reader = self
+        self.name = "endless"
+        self.is_running = False
+        self._stopping = asyncio.Event()
+
+    async def run(self, _reader: object) -> None:
+        """Run."""
+        self.is_running = True
+        try:
+            await self._stopping.wait()
+        finally:
+            self.is_running = False
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+
+
+async def test_parts_end_at_once_when_the_lease_they_need_is_lost():
+    """Before another owner and they do the same work for long."""
+    lease, part = Losable(), Endless()
+
+    async def make(unit: Unit, _stack: object) -> list[Endless]:
+        unit.leases.append(lease)
+        return [part]
+
+    unit = Unit("signals", [Worker("signals")], make)
+    await unit.open()
+    running = asyncio.create_task(unit.run())
+    await until(lambda: part.is_running)
+    lease.gone.set()
+    with pytest.raises(ExceptionGroup) as ended:
+        await running
+    assert ended.group_contains(LeaseLost, match="signals was lost")
+    assert not part.is_running
+
+
+async def test_parts_that_end_by_themselves_end_the_unit():
+    """Whoever watches their lease does not keep it alive."""
+    lease, part = Losable(), Endless()
+
+    async def make(unit: Unit, _stack: object) -> list[Endless]:
+        unit.leases.append(lease)
+        return [part]
+
+    unit = Unit("signals", [Worker("signals")], make)
+    await unit.open()
+    running = asyncio.create_task(unit.run())
+    await until(lambda: part.is_running)
+    unit.stop()
+    await asyncio.wait_for(running, 60)
+    assert not part.is_running

@@ -8,6 +8,7 @@ import stat
 import pytest
 
 from niftyflow.model import Misconfigured
+from niftyflow.runtime.stores import market_of
 from niftyflow.runtime.workspace import Workspace
 from support.market import INFY
 
@@ -57,15 +58,15 @@ def test_a_read_only_workspace_is_one_line(tmp_path):
 async def test_its_market_store_is_open_for_the_time_of_a_with(tmp_path):
     """What was written is there for the next who looks, who may only look."""
     workspace = Workspace(tmp_path).create()
-    async with workspace.market() as market:
+    async with market_of(workspace) as market:
         await market.save_instruments([INFY])
-    async with workspace.market(read_only=True) as market:
+    async with market_of(workspace, read_only=True) as market:
         assert [each.symbol for each in await market.instruments(INFY.valid_from)] == ["INFY"]
 
 
 async def test_reading_what_is_not_there_says_so(tmp_path):
     """And makes nothing."""
     with pytest.raises(Misconfigured):
-        async with Workspace(tmp_path / "ws").market(read_only=True):
+        async with market_of(Workspace(tmp_path / "ws"), read_only=True):
             pass
     assert not (tmp_path / "ws").exists()

@@ -56,6 +56,28 @@ def test_migrations_build_exactly_the_schema(tmp_path: Path):
     engine.dispose()
 
 
+async def test_a_book_of_an_earlier_program_is_brought_up_to_date_with_all_it_holds(
+    book: SqliteBookStore, tmp_path: Path
+):
+    """As it was before leases came: its orders and fills stay, and trading goes on."""
+    await book.commit(PAPER, 1, bought(1))
+    before = await book.account(PAPER), await book.fills(), await book.orders()
+    await book.close()
+    with sqlite3.connect(tmp_path / "book.db") as file:
+        file.execute("DROP TABLE leases")
+        file.execute("UPDATE alembic_version SET version_num = 'b0002'")
+    file.close()
+    with pytest.raises(Misconfigured, match="has schema b0002: run `niftyflow up`"):
+        await SqliteBookStore(tmp_path / "book.db", read_only=True).open()
+    await book.open()
+    assert (await book.account(PAPER), await book.fills(), await book.orders()) == before
+    await book.commit(PAPER, 1, bought(2))
+    with sqlite3.connect(tmp_path / "book.db") as file:
+        assert file.execute("SELECT version_num FROM alembic_version").fetchone() == (book_schema.REVISIONS[-1],)
+        assert file.execute("SELECT count(*) FROM leases").fetchone() == (0,)
+    file.close()
+
+
 @pytest.mark.parametrize(
     ("layout", "table"),
     [

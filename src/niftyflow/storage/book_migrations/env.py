@@ -13,5 +13,6 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     transactional_ddl=True,
+    version_table=context.config.attributes.get("version_table", "alembic_version"),
 )
 context.run_migrations()

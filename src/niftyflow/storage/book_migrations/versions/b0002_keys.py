@@ -8,16 +8,18 @@ from alembic import op
 revision = "b0002"
 down_revision = "b0001"
 
+WORD = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Create the tables."""
     op.create_table(
         "api_keys",
-        sa.Column("id", sa.String, nullable=False),
-        sa.Column("hash", sa.String, nullable=False),
-        sa.Column("name", sa.String, nullable=False),
+        sa.Column("id", WORD, nullable=False),
+        sa.Column("hash", WORD, nullable=False),
+        sa.Column("name", WORD, nullable=False),
         sa.Column("scopes", sa.Text, nullable=False),
-        sa.Column("tier", sa.String, nullable=False),
+        sa.Column("tier", WORD, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
         sa.Column("revoked_at", sa.BigInteger),
@@ -27,8 +29,8 @@ def upgrade() -> None:
     for name in ("sessions", "tickets"):
         op.create_table(
             name,
-            sa.Column("hash", sa.String, nullable=False),
-            sa.Column("key_id", sa.String, nullable=False),
+            sa.Column("hash", WORD, nullable=False),
+            sa.Column("key_id", WORD, nullable=False),
             sa.Column("created_at", sa.BigInteger, nullable=False),
             sa.Column("expires_at", sa.BigInteger, nullable=False),
             sa.PrimaryKeyConstraint("hash", name=f"pk_{name}"),

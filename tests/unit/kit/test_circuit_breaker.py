@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import REGISTRY
 
-from niftyflow.ai.breaker import Breaker, Circuit
+from niftyflow.kit.breaker import Breaker, Circuit
 from support.stores import SecondsClock
 
 

@@ -1,0 +1,73 @@
+"""The picture of a cluster: what each process says of the layers it runs, in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from niftyflow.model import Unavailable
+from niftyflow.runtime.graph import GRAPH
+from niftyflow.runtime.joined_picture import joined, joined_system
+from niftyflow.runtime.system import NOT_HERE
+
+
+def picture(*, healthy: bool = True, **layers: dict[str, Any]) -> dict[str, Any]:
+    """Return a process's picture, with the layers it runs."""
+    known = {"state": "running", "reason": "", "lag": 0, "latency_ms": None, "restarts": 0}
+    drawn = []
+    for node in GRAPH:
+        other = {"state": "stopped", "reason": NOT_HERE} if node.name not in {"gateway", "presentation"} else {}
+        drawn.append({"name": node.name} | known | layers.get(node.name, other))
+    return {"memory_bytes": 100, "is_healthy": healthy, "layers": drawn, "topics": ["ours"]}
+
+
+def layer(drawn: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return one layer of a picture."""
+    return next(each for each in drawn["layers"] if each["name"] == name)
+
+
+def test_a_layer_of_several_processes_is_as_its_worst_and_lags_as_all():
+    """Latency is the slowest's; memory that of all."""
+    drawn = joined(
+        picture(),
+        [
+            picture(processing={"lag": 3, "latency_ms": 2.0, "restarts": 1}),
+            picture(processing={"lag": 4, "latency_ms": 5.0, "state": "waiting", "reason": "the database"}),
+        ],
+    )
+    found = layer(drawn, "processing")
+    assert (found["state"], found["reason"]) == ("waiting", "the database")
+    assert (found["lag"], found["latency_ms"], found["restarts"]) == (7, 5.0, 1)
+    assert drawn["memory_bytes"] == 300
+    assert drawn["topics"] == ["ours"]
+
+
+def test_one_that_stands_by_does_not_spoil_the_one_that_works():
+    """Until it is the only one."""
+    waiting = picture(signals={"state": "waiting", "reason": "stands by: signals is held"})
+    assert layer(joined(picture(), [picture(signals={}), waiting]), "signals")["state"] == "running"
+    assert layer(joined(picture(), [waiting]), "signals")["state"] == "waiting"
+
+
+def test_what_nobody_runs_is_stopped_and_one_unhealthy_process_makes_all_so():
+    """A layer without a process is seen."""
+    drawn = joined(picture(), [picture(healthy=False)])
+    assert layer(drawn, "trading")["state"] == "stopped"
+    assert layer(drawn, "gateway")["state"] == "running"
+    assert not drawn["is_healthy"]
+
+
+async def test_a_process_that_is_away_is_left_out():
+    """The picture of the others is drawn."""
+
+    async def own() -> dict[str, Any]:
+        return picture()
+
+    async def away() -> dict[str, Any]:
+        raise Unavailable("processing", "no answer")
+
+    async def there() -> dict[str, Any]:
+        return picture(analysis={"lag": 9})
+
+    drawn = await joined_system(own, [away, there])()
+    assert layer(drawn, "analysis")["lag"] == 9
+    assert layer(drawn, "processing")["state"] == "stopped"

@@ -1,0 +1,52 @@
+"""The table of questions agrees with the graph, with the functions that answer, and with the settings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+import pytest
+
+from niftyflow.ai.service import PredictService
+from niftyflow.kit.call_settings import InternalSettings
+from niftyflow.runtime.answers import Answers
+from niftyflow.runtime.graph import GRAPH
+from niftyflow.runtime.questions import QUESTIONS, addresses_of
+
+
+def test_every_question_of_the_graph_has_its_types():
+    """Asked or answered; beside them stands only the picture of the graph itself."""
+    spoken = {question for node in GRAPH for question in (*node.answers, *node.asks)}
+    assert QUESTIONS.keys() == spoken | {"system"}
+
+
+@pytest.mark.parametrize("name", sorted(QUESTIONS))
+def test_its_types_are_those_of_the_function_that_answers(name: str):
+    """Names, defaults and types of the arguments, and the type of the answer."""
+    function = PredictService.predict if name == "predict" else getattr(Answers, name)
+    hints = get_type_hints(function)
+    assert QUESTIONS[name].answer == hints.pop("return")
+    parameters = dict(inspect.signature(function).parameters)
+    del parameters["self"]
+    fields = {field.name: field for field in msgspec.structs.fields(QUESTIONS[name].arguments)}
+    assert fields.keys() == parameters.keys()
+    for argument, parameter in parameters.items():
+        default = msgspec.NODEFAULT if parameter.default is parameter.empty else parameter.default
+        assert fields[argument].default == default
+        if hints[argument] != Mapping[str, object] | None:
+            assert fields[argument].type == hints[argument]
+        else:
+            assert fields[argument].type == dict[str, Any] | None
+
+
+def test_whoever_answers_can_be_given_addresses():
+    """By the node's own name; a question without any is left out."""
+    settings = InternalSettings(analysis=["http://a:1", "http://b:2"], trading=["http://c:3"])
+    found = addresses_of(settings)
+    assert found["analyze"] == found["scorecards"] == ["http://a:1", "http://b:2"]
+    assert found["why"] == ["http://c:3"]
+    assert "predict" not in found
+    everybody = InternalSettings(**{node.name: ["http://x:1"] for node in GRAPH if node.answers})
+    assert addresses_of(everybody).keys() == {question for node in GRAPH for question in node.answers}
