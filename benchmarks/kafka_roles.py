@@ -30,6 +30,7 @@ from niftyflow.kit.log import configure
 from niftyflow.kit.stage import Shell
 from niftyflow.model import Tick
 from niftyflow.processing.stage import CandleStage
+from niftyflow.runtime.wiring import calm_collector
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.sqlite_market import SqliteMarketStore
 
@@ -185,6 +186,7 @@ def bare_consume(servers: str, topic: str, count: str) -> dict[str, Any]:
 def main(role: str, *arguments: str) -> None:
     """Do a role and tell about it."""
     configure(json=False, level="error")
+    calm_collector()
     plain = {"bare_produce": bare_produce, "bare_consume": bare_consume}
     if role in plain:
         told = plain[role](*arguments)

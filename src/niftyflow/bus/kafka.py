@@ -25,7 +25,7 @@ from niftyflow.bus.settings import KafkaSecurity
 from niftyflow.bus.survey import TopicState
 from niftyflow.bus.topics import DEAD_LETTER_PREFIX, TOPICS, refuse_body, with_dead_letters
 from niftyflow.kit.log import get_logger
-from niftyflow.model import DeadLetter, InvalidValue, Refused, Unavailable, Watermark
+from niftyflow.model import DeadLetter, InvalidValue, Refused, Tick, TickBatch, Unavailable, Watermark
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -176,6 +176,14 @@ class KafkaBus:
             raise InvalidValue("partition", partition, f"{topic} has {self.partitions(topic)} partitions, from 0")
         return await self._run(lambda: self._look_back(topic, partition))
 
+    async def ticks_from(self, topic: str, partition: int, sequence: int) -> list[int]:
+        """Return the sequences from `sequence` on of a partition's ticks, as far as they lie behind older ones.
+
+        Raises:
+            Unavailable: the cluster does not answer.
+        """
+        return await self._run(lambda: self._ticks_from(topic, partition, sequence))
+
     async def read_dead_letters(self, topic: str) -> list[tuple[int, DeadLetter]]:
         """Return (offset, letter) of every dead letter kept for `topic`, oldest first."""
         name = self._cluster.topic(DEAD_LETTER_PREFIX + topic).name
@@ -212,6 +220,20 @@ class KafkaBus:
             if last is not None or end - look_back <= oldest:
                 return last
             look_back *= 10
+
+    def _ticks_from(self, topic: str, partition: int, sequence: int) -> list[int]:
+        end = self._cluster.ends(topic, [partition])[partition]
+        oldest = self._cluster.oldest(topic, partition)
+        decoder, look_back = RowDecoder(Tick), FIRST_LOOK_BACK
+        while oldest < end:
+            messages = self._cluster.scan(topic, partition, end - look_back)
+            values = [message.value() or b"" for message in messages if read_watermark(message) is None]
+            ticks = [body for body in decoder.decode(values).bodies if isinstance(body, TickBatch)]
+            found = [number for batch in ticks for number in batch.sequence.tolist()]
+            if end - look_back <= oldest or min(found, default=sequence) < sequence:
+                return [number for number in found if number >= sequence]
+            look_back *= 10
+        return []
 
     def _letters(self, topic: str) -> list[tuple[int, DeadLetter]]:
         decoder = RowDecoder(DeadLetter)

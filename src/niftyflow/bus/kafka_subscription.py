@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from niftyflow.bus.collector import PAUSE
 from niftyflow.bus.json_records import RowDecoder
 from niftyflow.bus.kafka_client import (
     OFFSET_INVALID,
@@ -86,7 +87,7 @@ class KafkaSubscription:
         Raises:
             Unavailable: the cluster does not answer.
         """
-        await self._on(self._reading, self._connect)
+        await self._on(self._reading, self._begin)
         await self._tell_changes()
 
     async def poll(self, max_records: int = 50_000, timeout_seconds: float = 0.5) -> list[Batch]:
@@ -181,18 +182,25 @@ class KafkaSubscription:
 
     # From here on everything runs on this reader's threads, most of it inside the client's `consume`.
 
-    def _connect(self) -> None:
+    def _begin(self) -> None:
+        try:
+            self._connected()
+        except KafkaException as error:
+            raise unavailable(self._cluster.servers, error) from error
+
+    def _connect(self) -> Consumer:
         settings = self._cluster.consumer_settings(self._group or "broadcast")
-        consumer = self._consumer = Consumer(settings | {"error_cb": self._note_error})
+        consumer = Consumer(settings | {"error_cb": self._note_error})
         self._must_restart = False
         if self._group is not None:
             consumer.subscribe([self._name], on_assign=self._came, on_revoke=self._went, on_lost=self._went)
-            return
+            return consumer
         everything = [TopicPartition(self._name, each) for each in range(self._cluster.partitions(self._topic))]
         begins = self._position or self._begins(consumer, everything)  # a broadcast reader goes on after a restart
         consumer.assign([TopicPartition(self._name, partition, offset) for partition, offset in begins.items()])
         if not self._position:
             self._take_over(begins)
+        return consumer
 
     def _disconnect(self) -> None:
         if self._consumer is not None:
@@ -200,32 +208,34 @@ class KafkaSubscription:
             self._consumer = None
 
     def _take(self, max_records: int, timeout_seconds: float) -> Reassembled:
-        messages: Sequence[Message] = self._held
-        if not messages:
-            try:
-                messages = self._consume(max_records, timeout_seconds)
-            except KafkaException as error:
-                self._must_restart = True
-                raise unavailable(self._cluster.servers, error) from error
-        return reassemble(self._topic, messages, self._position, self._decoder)
+        if self._held:
+            return reassemble(self._topic, self._held, self._position, self._decoder)
+        try:
+            consumer = self._connected()
+            first = consumer.consume(1, timeout_seconds)  # returns with it; asking for more would wait for all
+            with PAUSE:
+                return self._taken(consumer, first, max_records)
+        except KafkaException as error:
+            self._must_restart = True
+            raise unavailable(self._cluster.servers, error) from error
 
-    def _consume(self, max_records: int, timeout_seconds: float) -> list[Message]:
+    def _connected(self) -> Consumer:
         if self._must_restart:
             self._disconnect()
             if self._group is not None:
                 self._went(None, [TopicPartition(self._name, partition) for partition in self._position])
         if self._consumer is None:
-            self._connect()
-        consumer = self._consumer
-        if consumer is None:
-            return []
-        messages = consumer.consume(1, timeout_seconds)  # returns with the first; asking for more would wait for all
-        if messages and max_records > 1:
+            self._consumer = self._connect()
+        return self._consumer
+
+    def _taken(self, consumer: Consumer, first: list[Message], max_records: int) -> Reassembled:
+        """Take what is there beside the first; all of these messages are gone when this returns, but those held."""
+        messages = first
+        if first and max_records > 1:
             told = len(self._changes)
-            more = consumer.consume(min(max_records, READ_RECORDS) - 1, 0)
-            if any(messages[0].partition() in change.partitions for change in self._changes[told:]):
-                messages = []  # its partition left, and may be back from before it: it will be read again
-            messages += more
+            messages = consumer.consume(min(max_records, READ_RECORDS) - 1, 0)
+            if not any(first[0].partition() in change.partitions for change in self._changes[told:]):
+                messages = first + messages  # else its partition left meanwhile, and may be back from before it
         good = [message for message in messages if message.error() is None]
         if len(good) < len(messages):
             self._see_errors(consumer, [message for message in messages if message.error() is not None])
@@ -233,7 +243,7 @@ class KafkaSubscription:
         if not good and (away or self._must_restart):
             metrics.BUS_ERRORS.labels(type="unavailable").inc()
             raise Unavailable(f"Kafka at {self._cluster.servers}", away or "the group cannot be joined")
-        return good
+        return reassemble(self._topic, good, self._position, self._decoder)
 
     def _see_errors(self, consumer: Consumer, messages: Sequence[Message]) -> None:
         for message in messages:

@@ -33,7 +33,7 @@ def run_layers(
     layers: Annotated[list[Layer], typer.Argument(help="Layers to run here.", show_default=False)],
     *,
     name: Annotated[
-        str | None, typer.Option(help="Name of this process among those of the workspace [its layers].")
+        str | None, typer.Option(help="Name of this process among those of the workspace; its layers when left out.")
     ] = None,
     share: Annotated[
         str | None, typer.Option(help="Which of how many ingestion processes this is, as 1/2 [1/1].")

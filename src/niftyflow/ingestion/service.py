@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from niftyflow.brokers.port import Feed, FeedEvent
 from niftyflow.ingestion.intake import TOPIC, Intake, Record, Taken
@@ -22,7 +22,7 @@ from niftyflow.kit.log import get_logger
 from niftyflow.kit.retry import until_it_works
 from niftyflow.kit.settings import Settings
 from niftyflow.kit.showing import Showing
-from niftyflow.model import Instrument, Misconfigured, TickBatch, Watermark
+from niftyflow.model import Instrument, TickBatch, Watermark
 from niftyflow.storage.book_ports import LeaseLost
 from niftyflow.storage.ports import HotStore, Lease, Leases
 
@@ -65,15 +65,17 @@ class IngestionSettings(Settings):
         description="On a cluster: which of how many ingestion processes this is, as 1/2; each has its own instruments",
     )
 
-    def partitions(self, of: int) -> list[int]:
-        """Return which of a topic's partitions are this process's.
-
-        Raises:
-            Misconfigured: there is no such share.
-        """
-        number, shares = map(int, self.share.split("/"))
+    @field_validator("share")
+    @classmethod
+    def _is_one_of_them(cls, share: str) -> str:
+        number, shares = map(int, share.split("/"))
         if number > shares:
-            raise Misconfigured(f"setting ingestion.share is {self.share}: the first number is at most the second")
+            raise ValueError("the first number is at most the second")
+        return share
+
+    def partitions(self, of: int) -> list[int]:
+        """Return which of a topic's partitions are this process's."""
+        number, shares = map(int, self.share.split("/"))
         return list(range(number - 1, of, shares))
 
 

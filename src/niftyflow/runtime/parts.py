@@ -15,9 +15,10 @@ from niftyflow.ingestion.forward import Forwarder
 from niftyflow.kit.clock import Clock, WallClock
 from niftyflow.kit.join import Input, Join, Place
 from niftyflow.kit.joined_reader import JoinedReader, Lanes
-from niftyflow.kit.stage import Shell, Stage
+from niftyflow.kit.stage import Shell, Stage, Writer
 from niftyflow.model import Interval, Misconfigured
 from niftyflow.processing.stage import CandleStage
+from niftyflow.runtime.forwarding import OnceOnly
 from niftyflow.runtime.settings import AppSettings
 
 if TYPE_CHECKING:
@@ -64,7 +65,10 @@ class Parts:
 
     async def forwarder(self) -> Part:
         """Make what carries the journal to the cluster."""
-        return await self._plain(Forwarder(self._on.bus), Forwarder.group, self._on.journal)
+        bus, journal = self._on.bus, self._on.journal
+        stage = Forwarder(bus, self._settings.ingestion.partitions(bus.partitions(Forwarder.topic)))
+        shell = self._shell(stage, OnceOnly.of(bus))
+        return Part(shell, await journal.subscribe(stage.topic, group=stage.group, assignment=shell), journal)
 
     async def processing(self) -> Part:
         """Make what turns ticks into candles."""
@@ -161,6 +165,6 @@ class Parts:
             unless_it_opens.pop_all()
         return Part(shell, reader, bus)
 
-    def _shell(self, stage: Stage) -> Shell:
+    def _shell(self, stage: Stage, writer: Writer | None = None) -> Shell:
         on = self._on
-        return Shell(stage, on.bus, on.letters, on.health.worker(stage.name), self._clock)
+        return Shell(stage, writer or on.bus, on.letters, on.health.worker(stage.name), self._clock)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Protocol
 
+from niftyflow.model import Misconfigured
 from niftyflow.runtime.settings import AppSettings, HotEngine, load
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import BookStore, DecisionStore
@@ -117,6 +119,8 @@ def _in_files(workspace: Workspace, *, read_only: bool) -> StoreSet:
 
 
 def _in_postgres(settings: AppSettings) -> StoreSet:
+    if find_spec("asyncpg") is None:
+        raise Misconfigured("PostgreSQL needs asyncpg: pip install 'niftyflow[cluster]'")
     from niftyflow.storage.postgres_book import PostgresBookStore, book_database  # noqa: PLC0415 - an extra
     from niftyflow.storage.postgres_decisions import PostgresDecisionStore  # noqa: PLC0415 - an extra
     from niftyflow.storage.postgres_keys import PostgresKeyStore  # noqa: PLC0415 - an extra

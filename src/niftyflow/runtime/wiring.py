@@ -302,7 +302,7 @@ class Process:
                 one.stop()
         if is_hasty:
             self._stopping.set()
-            _, late = await asyncio.wait(running, timeout=STOP_SECONDS)
+            _, late = await asyncio.wait(running, timeout=STOP_SECONDS) if running else (set(), set())
             for task in late:
                 log.warning("dropped_at_the_end", unit=task.get_name(), after_seconds=STOP_SECONDS)
                 task.cancel()

@@ -34,7 +34,7 @@ try:
         ResponseError,
     )
 except ImportError as error:
-    raise Misconfigured("the Redis engine needs redis and hiredis: pip install 'niftyflow[redis]'") from error
+    raise Misconfigured("the Redis engine needs redis and hiredis: pip install 'niftyflow[cluster]'") from error
 
 # redis-py's own annotations do not pass a strict checker
 _sentinel: Any = Sentinel

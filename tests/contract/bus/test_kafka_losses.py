@@ -69,6 +69,7 @@ async def test_one_of_three_brokers_killed_and_back_loses_nothing(three: Cluster
         await publisher.until_told(500)
         await publisher.end()
         seen += await to_the_end(reader, await bus.end("raw-ticks"))
+        assert seen
         refuse_losses(publisher, seen)
         refuse_losses(publisher, await everything(bus))
 
@@ -105,6 +106,7 @@ async def test_the_only_broker_killed_and_back_loses_nothing(tmp_path: Path, kaf
             await publisher.until_told(500)
             await publisher.end()
             seen += await to_the_end(reader, await bus.end("raw-ticks"))
+            assert seen
             refuse_losses(publisher, seen)
     finally:
         stop(process)

@@ -1,0 +1,77 @@
+"""The journal's ticks on the cluster once: what a forwarder publishes again after a crash or a failure is left out.
+
+A tick's sequence is its number in the journal. At the start and after each failure a partition is asked which of them
+it has, so no reader has to know a tick that comes twice. It leaves out what is there and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from niftyflow.bus.port import Body, Bus, count_of
+from niftyflow.kit.log import get_logger
+from niftyflow.kit.stage import Writer
+from niftyflow.model import Retryable, TickBatch
+
+log = get_logger(__name__)
+
+
+@runtime_checkable
+class TellsTicks(Protocol):
+    """A bus that can say which ticks are in a partition."""
+
+    async def ticks_from(self, topic: str, partition: int, sequence: int) -> list[int]:
+        """Return the sequences from `sequence` on of a partition's ticks."""
+        ...
+
+
+class OnceOnly:
+    """Publishes to a bus the ticks that it has not; watermarks may come twice, and say the same."""
+
+    def __init__(self, bus: Bus, tells: TellsTicks) -> None:
+        self._bus = bus
+        self._tells = tells
+        self._there: dict[int, NDArray[np.int64]] = {}
+
+    @classmethod
+    def of(cls, bus: Bus) -> Writer:
+        """Return what writes to a bus once, or the bus itself where it cannot say what it has."""
+        return cls(bus, bus) if isinstance(bus, TellsTicks) else bus
+
+    async def publish(self, topic: str, bodies: Sequence[Body], partition: int | None = None) -> None:
+        """Publish what is new.
+
+        Raises:
+            Retryable: some of it was not published, or what is there cannot be told.
+        """
+        new = [await self._new(topic, body) if isinstance(body, TickBatch) else body for body in bodies]
+        before = sum(map(count_of, bodies)) - sum(map(count_of, new))
+        if before:
+            log.info("forwarded_before", topic=topic, ticks=before)
+        try:
+            await self._bus.publish(topic, new, partition)
+        except Retryable:
+            self._there = {}
+            raise
+
+    async def _new(self, topic: str, ticks: TickBatch) -> TickBatch:
+        """Return the ticks that are not there; each partition is asked when the first of it come."""
+        to = np.array([self._bus.partition_of(topic, name.key) for name in ticks.names.names], dtype=np.int64)
+        places = to[ticks.name]
+        is_new = np.ones(len(ticks), dtype=bool)
+        for place in np.unique(places).tolist():
+            mine = np.flatnonzero(places == place)
+            sequences = ticks.sequence[mine]
+            there = self._there.get(place)
+            if there is None:
+                found = await self._tells.ticks_from(topic, place, int(sequences.min()))
+                there = self._there[place] = np.array(found, dtype=np.int64)
+            if len(there) and sequences.min() > there.max():  # past what was there
+                there = self._there[place] = there[:0]
+            if len(there):
+                is_new[mine] = ~np.isin(sequences, there)
+        return ticks if is_new.all() else ticks.take(np.flatnonzero(is_new))
