@@ -49,6 +49,7 @@ soak: $(VENV)/.dev ## the kill and stop tests in their long form: a real day at 
 chaos: $(VENV)/.dev ## a cluster at 10,000 ticks a second, its processes and servers killed; writes docs/reliability.md
 	@tools/setup-servers $(BIN)/python
 	@NIFTYFLOW_LONG=1 $(PYTEST) tests/chaos/test_cluster_survives.py --timeout 3600
+	@$(BIN)/python -m tools.reliability
 
 lock: $(VENV)/.dev ## resolve the dependencies anew, none younger than a week
 	@$(BIN)/python -m pip install --quiet 'uv>=0.9'

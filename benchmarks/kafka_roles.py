@@ -34,8 +34,8 @@ from niftyflow.runtime.wiring import calm_collector
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.sqlite_market import SqliteMarketStore
 
-AT_ONCE = 10_000
-"""Ticks in one publish at most."""
+AT_ONCE = 50_000
+"""Ticks in one publish at most, as the forwarder reads them from the journal."""
 FEED_PAUSE_SECONDS = 0.004
 JOURNAL_PAUSE_SECONDS = 0.002
 HEADERS = [("source", b"bench"), ("version", b"1")]
