@@ -236,9 +236,13 @@ async def tick_latency(start: Start, on: Running, folder: Path, rate: int = 10_0
     return taken
 
 
-def run(plan: Plan | None = None) -> list[Measurement]:
+def run() -> list[Measurement]:
     """Measure the engine, then the bare pipe, on one broker."""
-    plan = plan or Plan()
+    return planned(Plan())
+
+
+def planned(plan: Plan) -> list[Measurement]:
+    """Measure what a plan names."""
     configure(json=False, level="error")
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
@@ -294,7 +298,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--most-seconds", type=int, default=plan.most_seconds)
     parser.add_argument("--processes", type=int, default=plan.processes)
     options = parser.parse_args(arguments)
-    for row in run(Plan(options.rate, options.seconds, options.most_seconds, options.processes, options.only)):
+    for row in planned(Plan(options.rate, options.seconds, options.most_seconds, options.processes, options.only)):
         print(f"{row.label:55} {row.value or 0:12,.2f} {row.unit}  {row.note} {row.details or ''}")
 
 
