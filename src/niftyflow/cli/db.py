@@ -16,6 +16,7 @@ from rich.text import Text
 from niftyflow.cli.context import run, settings_of, state_of
 from niftyflow.cli.doctor import COLOURS
 from niftyflow.kit.clock import WallClock
+from niftyflow.runtime.stores import is_shared
 
 if TYPE_CHECKING:
     from niftyflow.runtime.workspace import Workspace
@@ -44,8 +45,8 @@ def check(context: typer.Context, *, as_json: AsJson = False) -> None:
 
 
 async def _upgrade(workspace: Workspace, found: list[Look]) -> None:
-    settings = settings_of(workspace, {}, quiet=True).database
-    if settings.url is None:
+    settings = settings_of(workspace, {}, quiet=True)
+    if not is_shared(settings):
         from niftyflow.storage import sqlite_care  # noqa: PLC0415 - heavy
 
         workspace.create()
@@ -53,19 +54,19 @@ async def _upgrade(workspace: Workspace, found: list[Look]) -> None:
     else:
         from niftyflow.storage import postgres_care  # noqa: PLC0415 - heavy
 
-        found += await postgres_care.upgrade(settings)
+        found += await postgres_care.upgrade(settings.database)
 
 
 async def _check(workspace: Workspace, found: list[Look]) -> None:
-    settings = settings_of(workspace, {}, quiet=True).database
-    if settings.url is None:
+    settings = settings_of(workspace, {}, quiet=True)
+    if not is_shared(settings):
         from niftyflow.storage import sqlite_care  # noqa: PLC0415 - heavy
 
         found += await sqlite_care.check(workspace.market_db, workspace.book_db)
     else:
         from niftyflow.storage import postgres_care  # noqa: PLC0415 - heavy
 
-        found += await postgres_care.check(settings, WallClock().now())
+        found += await postgres_care.check(settings.database, WallClock().now())
 
 
 def _tell(found: list[Look], *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from niftyflow.cli.context import imported, on_signals, run, settings_of, showing, state_of
 from niftyflow.model import LeaseHeld
+from niftyflow.runtime.settings import ALONE
 from niftyflow.runtime.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ async def _demo(
     if is_fresh:
         await _clear(workspace)
     write_settings(workspace.create())
-    settings = settings_of(workspace, overrides | {"bus.engine": "embedded"}, quiet=True)
+    settings = settings_of(workspace, {**overrides, **ALONE}, quiet=True)
     stopping = asyncio.Event()
     on_signals(stopping.set)
     async with AsyncExitStack() as stack:

@@ -11,6 +11,7 @@ import typer
 from niftyflow.cli.context import on_signals, run, settings_of, showing, state_of
 from niftyflow.kit.clock import VirtualClock, monotonic, to_ist
 from niftyflow.model import Misconfigured
+from niftyflow.runtime.settings import ALONE
 from niftyflow.runtime.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def replay(
     """
     workspace = state_of(context).workspace
     target = Workspace(into if into is not None else _own_folder(workspace, Path(source).name.split(".")[0]))
-    settings = settings_of(workspace, {"bus.engine": "embedded"}, quiet=True)
+    settings = settings_of(workspace, dict(ALONE), quiet=True)
     run(_replay(workspace, target, settings, source, speed, only_day, as_recorded=as_recorded))
 
 

@@ -57,16 +57,13 @@ async def _topics(workspace: Workspace, *, create: bool, as_json: bool) -> None:
 
 
 async def _states(workspace: Workspace, *, create: bool) -> tuple[list[str], list[TopicState]]:
-    from niftyflow.runtime.buses import bus_of, journal_of  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.buses import journal_of, kafka_of  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.settings import BusEngine  # noqa: PLC0415 - heavy
 
-    journal = journal_of(workspace)
-    bus = bus_of(settings_of(workspace, {}, quiet=True).bus, journal)
-    if bus is journal:
-        return [], await _embedded(workspace, journal)
-    from niftyflow.bus.kafka import KafkaBus  # noqa: PLC0415 - an extra
-
-    if not isinstance(bus, KafkaBus):
-        raise Misconfigured(f"the topics of a {type(bus).__name__} cannot be looked at")
+    settings = settings_of(workspace, {}, quiet=True).bus
+    if settings.engine is BusEngine.EMBEDDED:
+        return [], await _embedded(workspace, journal_of(workspace))
+    bus = kafka_of(settings)
     await bus.connect()
     try:
         made = await bus.make_topics() if create else []

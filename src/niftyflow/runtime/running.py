@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 
+from niftyflow.ingestion.intake import TOPIC
 from niftyflow.kit.caller import JoinedCaller, LocalCaller
 from niftyflow.kit.clock import Clock, WallClock
 from niftyflow.kit.http_caller import HttpCaller
@@ -95,9 +96,8 @@ async def _opened(
 
 def ours_of(instruments: Sequence[Instrument], settings: AppSettings, on: Engines) -> list[Instrument]:
     """Return the instruments whose partitions are this process's."""
-    topic = "raw-ticks"
-    partitions = set(settings.ingestion.partitions(on.bus.partitions(topic)))
-    return [each for each in instruments if on.bus.partition_of(topic, str(each.key)) in partitions]
+    partitions = set(settings.ingestion.partitions(on.bus.partitions(TOPIC)))
+    return [each for each in instruments if on.bus.partition_of(TOPIC, str(each.key)) in partitions]
 
 
 async def _asked(

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import Field, SecretStr, ValidationError
 
@@ -110,6 +110,10 @@ class AppSettings(Settings):
     hot: HotSettings = HotSettings()
     internal: InternalSettings = InternalSettings()
     log: LogSettings = LogSettings()
+
+
+ALONE: Final[Mapping[str, str]] = {"bus.engine": "embedded", "database.url": "", "hot.engine": "memory"}
+"""Overrides for what keeps to files of its own, as demo and replay: generated prices reach no shared server."""
 
 
 def load(file: Path, overrides: dict[str, Any] | None = None) -> AppSettings:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from niftyflow.model import Misconfigured
-from niftyflow.runtime.settings import AppSettings, BusEngine, load
+from niftyflow.runtime.settings import ALONE, AppSettings, BusEngine, HotEngine, load
 from niftyflow.runtime.settings_told import all_settings
+from niftyflow.runtime.stores import is_shared
 
 
 @pytest.fixture
@@ -175,3 +176,15 @@ def test_an_address_that_may_hold_a_password_is_a_secret():
     assert described["database.url"].is_secret
     assert described["hot.url"].is_secret
     assert not described["feed.url"].is_secret
+
+
+def test_what_keeps_to_itself_reaches_no_server_that_the_environment_names(tmp_path, monkeypatch):
+    """A demo's generated prices must not come into a shared database."""
+    for name, value in (
+        ("BUS__ENGINE", "kafka"), ("DATABASE__URL", "postgresql://desk@db.example/niftyflow"), ("HOT__ENGINE", "redis"),
+    ):  # fmt: skip
+        monkeypatch.setenv(f"NIFTYFLOW_{name}", value)
+    assert is_shared(load(tmp_path / "none.toml"))
+    alone = load(tmp_path / "none.toml", dict(ALONE))
+    assert not is_shared(alone)
+    assert (alone.bus.engine, alone.hot.engine) == (BusEngine.EMBEDDED, HotEngine.MEMORY)
