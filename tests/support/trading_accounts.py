@@ -137,7 +137,9 @@ class Play:
 
     def restart(self) -> None:
         """Throw the account away and take it back from what was committed, through JSON."""
+        told = self.account.told.until  # as the log's watermarks say it
         self.account = self._open(self.account.now)
+        self.account.told.until = dict(told)
         self.account.set_instruments(self.instruments)
 
     def start(self, name: str, symbols: Iterable[str], on_error: OnError = OnError.SQUARE_OFF) -> None:

@@ -14,13 +14,13 @@ import msgspec
 
 from niftyflow.bus.port import Body
 from niftyflow.kit.health import Worker
-from niftyflow.model import AccountRecord, CandleBatch, Command, FillEvent, OrderEvent
+from niftyflow.model import AccountRecord, CandleBatch, Command, FillEvent, OrderEvent, Watermark
 from niftyflow.storage.book_ports import Changes
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.sqlite_book import SqliteBookStore
 from niftyflow.storage.sqlite_market import SqliteMarketStore
 from niftyflow.trading.stage import TradingDesk
-from support.trading_days import ACCOUNT, SHARES, STARTS, TradingDay, steps_of, the_day
+from support.trading_days import ACCOUNT, SHARES, STARTS, Record, TradingDay, steps_of, the_day
 
 T = TypeVar("T")
 
@@ -72,9 +72,15 @@ class MortalBook:
 class MortalBus:
     """The part of a bus that a desk needs, kept in memory as a log on disk would be."""
 
-    def __init__(self, told: list[Any], fuse: Fuse) -> None:
+    def __init__(self, told: list[Any], fuse: Fuse, log: Sequence[Record]) -> None:
         self._told = told
         self._fuse = fuse
+        self._log = log
+
+    async def last_watermark(self, topic: str, partition: int, before: int) -> Watermark | None:  # noqa: ARG002 - one
+        """Return the last watermark before an offset."""
+        marks = [each.body for each in self._log if each.topic == topic and each.end <= before]
+        return next((mark for mark in reversed(marks) if isinstance(mark, Watermark)), None)
 
     async def publish(self, topic: str, bodies: Sequence[Body]) -> None:
         """Append."""
@@ -123,8 +129,8 @@ class Floor:
         fuse = fuse or Fuse()
         try:
             desk = TradingDesk(
-                MortalBus(self.told, fuse), MortalBook(book, fuse), self.market, MemoryHotStore(), Worker("trading"),
-                self.day.settings,
+                MortalBus(self.told, fuse, self.day.log), MortalBook(book, fuse), self.market, MemoryHotStore(),
+                Worker("trading"), self.day.settings,
             )  # fmt: skip
             await desk.open(Held(next(self.fences)), STARTS)
             await self._trade(desk)

@@ -149,12 +149,12 @@ class EmbeddedBus:
         topic_log = self._log(topic)
         return await self._run(lambda: _behind(topic_log, self._folder / "groups", group))
 
-    async def last_watermark(self, topic: str, partition: int) -> Watermark | None:
-        """Return the last watermark, or None when there is none."""
+    async def last_watermark(self, topic: str, partition: int, before: int | None = None) -> Watermark | None:
+        """Return the last watermark, or the last one before an offset; None when there is none."""
         topic_log = self._log(topic)
         if partition != 0:
             raise InvalidValue("partition", partition, "the embedded engine has partition 0 alone")
-        entry = await self._run(lambda: topic_log.ask(LogFile.last_watermark))
+        entry = await self._run(lambda: topic_log.ask(lambda log_file: log_file.last_watermark(before)))
         if entry is None:
             return None
         body = Decoder(topic_log.topic.record).decode(entry.body)

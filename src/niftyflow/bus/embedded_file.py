@@ -18,6 +18,7 @@ from niftyflow.model import Misconfigured, Unavailable
 
 PAGE_BYTES: Final = 8192
 FORMAT: Final = 1
+LAST_OFFSET: Final = 2**63 - 1
 BUSY_MS: Final = 5_000
 WAL_KEPT_BYTES: Final = 64 * 1024**2
 EXPIRE_ENTRIES: Final = 128
@@ -126,11 +127,12 @@ class LogFile:
                     entries.append(row)
         return entries
 
-    def last_watermark(self) -> Entry | None:
-        """Return the newest control entry."""
+    def last_watermark(self, before: int | None = None) -> Entry | None:
+        """Return the newest control entry, or the newest one before an offset."""
         with self._guard():
             row = self._connection.execute(
-                "SELECT first, rows, kind, body FROM entries WHERE kind = 1 ORDER BY first DESC LIMIT 1"
+                "SELECT first, rows, kind, body FROM entries WHERE kind = 1 AND first < ? ORDER BY first DESC LIMIT 1",
+                (LAST_OFFSET if before is None else before,),
             ).fetchone()
         return None if row is None else Entry._make(row)
 

@@ -170,11 +170,11 @@ class KafkaBus:
         partitions = range(self._cluster.partitions(topic))
         return await self._run(lambda: self._cluster.ends(topic, partitions))
 
-    async def last_watermark(self, topic: str, partition: int) -> Watermark | None:
-        """Return the last watermark of a partition, looking back from its end; None when it has none."""
+    async def last_watermark(self, topic: str, partition: int, before: int | None = None) -> Watermark | None:
+        """Return the last watermark of a partition, looking back from its end or an offset; None when it has none."""
         if not 0 <= partition < self._cluster.partitions(topic):
             raise InvalidValue("partition", partition, f"{topic} has {self.partitions(topic)} partitions, from 0")
-        return await self._run(lambda: self._look_back(topic, partition))
+        return await self._run(lambda: self._look_back(topic, partition, before))
 
     async def ticks_from(self, topic: str, partition: int, sequence: int) -> list[int]:
         """Return the sequences from `sequence` on of a partition's ticks, as far as they lie behind older ones.
@@ -209,13 +209,14 @@ class KafkaBus:
         except TimeoutError as error:
             raise Unavailable(f"Kafka at {self._cluster.servers}", f"no answer within {CALL_SECONDS:g} s") from error
 
-    def _look_back(self, topic: str, partition: int) -> Watermark | None:
+    def _look_back(self, topic: str, partition: int, before: int | None) -> Watermark | None:
         end = self._cluster.ends(topic, [partition])[partition]
+        end = end if before is None else min(end, before)
         oldest = self._cluster.oldest(topic, partition)
         look_back = FIRST_LOOK_BACK
         while True:
             last = None
-            for message in self._cluster.scan(topic, partition, end - look_back):
+            for message in self._cluster.scan(topic, partition, end - look_back, end):
                 last = read_watermark(message) or last
             if last is not None or end - look_back <= oldest:
                 return last

@@ -180,8 +180,8 @@ class KafkaCluster:
             threading.Event().wait(LOOK_SECONDS)
             self.metadata()  # whose turn it is now
 
-    def scan(self, topic: str, partition: int, begin: int) -> Iterator[Message]:
-        """Read a partition from `begin` (or the oldest record kept) to its present end, by a consumer of its own.
+    def scan(self, topic: str, partition: int, begin: int, end: int | None = None) -> Iterator[Message]:
+        """Read a partition from `begin` (or the oldest record kept) to `end` (or its present one), by its own consumer.
 
         Raises:
             Unavailable: the cluster does not answer.
@@ -190,11 +190,12 @@ class KafkaCluster:
         try:
             at = TopicPartition(self.name(topic), partition)
             low, high = consumer.get_watermark_offsets(at, timeout=ASK_SECONDS)
-            begin = max(low, begin)
+            begin, high = max(low, begin), high if end is None else min(high, end)
             consumer.assign([TopicPartition(at.topic, partition, begin)])
             deadline = monotonic() + ASK_SECONDS
             while begin < high:
-                messages = [each for each in consumer.consume(1_000, 0.2) if each.error() is None]
+                wanted = min(1_000, high - begin)
+                messages = [each for each in consumer.consume(wanted, 0.2) if each.error() is None]
                 if messages:
                     begin = (messages[-1].offset() or 0) + 1
                     deadline = monotonic() + ASK_SECONDS

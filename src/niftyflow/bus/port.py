@@ -168,8 +168,8 @@ class Bus(Protocol):
         """Return each partition's next offset."""
         ...
 
-    async def last_watermark(self, topic: str, partition: int) -> Watermark | None:
-        """Return the last watermark of a partition, or None when it has none."""
+    async def last_watermark(self, topic: str, partition: int, before: int | None = None) -> Watermark | None:
+        """Return the last watermark of a partition, or the last one before an offset; None when it has none."""
         ...
 
     async def read_dead_letters(self, topic: str) -> list[tuple[int, DeadLetter]]:

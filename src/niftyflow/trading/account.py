@@ -11,7 +11,6 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
-import numpy as np
 from msgspec import structs
 
 from niftyflow.kit.join import Step
@@ -19,10 +18,8 @@ from niftyflow.kit.log import get_logger
 from niftyflow.market import ist_day
 from niftyflow.market.tables import Phase
 from niftyflow.model import (
-    CandleBatch,
     Instrument,
     InstrumentKey,
-    Interval,
     InvalidValue,
     Order,
     OrderState,
@@ -45,6 +42,7 @@ from niftyflow.trading.portfolio import ExitDue, Portfolio
 from niftyflow.trading.requests import OrderRequest, VenueUpdate
 from niftyflow.trading.runner import Runner
 from niftyflow.trading.settings import TradingSettings
+from niftyflow.trading.told import Told
 
 log = get_logger(__name__)
 
@@ -71,6 +69,7 @@ class TradingAccount:
         self.runner = Runner(self)
         self._gate = Gate(portfolio, settings.limits)
         self.actions: list[Action] = []
+        self.told = Told()
 
     # -- inputs ----------------------------------------------------------------------------------------------------
 
@@ -104,8 +103,10 @@ class TradingAccount:
             self.receive(paper.expire(left, now))
         self.portfolio.watched = self.runner.watched()
         self._ticks([body for body in bodies if isinstance(body, TickBatch)])
-        self._candles([body for body in bodies if isinstance(body, CandleBatch)])
-        self._signals([record for body in bodies if isinstance(body, tuple) for record in body])
+        candles, signals = self.told.take(step, self.portfolio.watched)
+        if candles:
+            self.runner.candles(candles)
+        self._signals(signals)
         self.runner.timers()
         if step.time % MINUTE_MS == 0:
             self._minute()
@@ -329,21 +330,6 @@ class TradingAccount:
             if sizes:
                 working = [order for order in self.portfolio.working() if order.instrument in sizes]
                 self.receive(paper.fills(working, batch, self.settings.paper, sizes))
-
-    def _candles(self, batches: Sequence[CandleBatch]) -> None:
-        watched = self.portfolio.watched
-        candles = []
-        for batch in batches:
-            if batch.interval is not Interval.M1:
-                continue
-            keys = batch.keys()
-            rows = [
-                row for row, revision in enumerate(batch.revision.tolist()) if not revision and keys[row] in watched
-            ]
-            if rows:
-                candles += batch.take(np.array(rows, dtype=np.int64)).to_records()
-        if candles:
-            self.runner.candles(sorted(candles, key=lambda candle: (candle.time, candle.instrument)))
 
     def _signals(self, signals: Sequence[Signal]) -> None:
         told = []

@@ -35,6 +35,7 @@ from niftyflow.model import (
     StrategyState,
     StrategyStatus,
     Unavailable,
+    Watermark,
     parse_instrument,
     to_e4,
 )
@@ -48,6 +49,7 @@ from niftyflow.trading.portfolio import AccountState, Portfolio
 from niftyflow.trading.requests import VenueUpdate
 from niftyflow.trading.settings import StrategySettings, TradingSettings
 from niftyflow.trading.strategies import make
+from niftyflow.trading.told import TOPICS as TOLD
 
 log = get_logger(__name__)
 
@@ -104,6 +106,7 @@ class TradingDesk:
         account = TradingAccount(Portfolio.of(stored, self._settings.broker_plan), self._settings, stored.time)
         if stored.time:
             account.set_instruments(await self._instruments(stored.time))
+        account.told.until = await self._told_until()
         past = {
             state.name: await self._past(state) for state in stored.strategies if state.status is StrategyStatus.RUNNING
         }
@@ -279,6 +282,15 @@ class TradingDesk:
         for row, key in enumerate(found.keys()):
             rows.setdefault(key, []).append(row)
         return {key: found.take(np.array(mine[-bars:], dtype=np.int64)) for key, mine in rows.items()}
+
+    async def _told_until(self) -> dict[tuple[str, int], int]:
+        """Return the time each partition had told when the book last took it in: its watermark before our progress."""
+        places = {place: offset for place, offset in self.progress.items() if place[0] in TOLD}
+        marks = await asyncio.gather(*(self._mark(*place, offset) for place, offset in places.items()))
+        return {place: mark.time for place, mark in zip(places, marks, strict=True) if mark is not None}
+
+    async def _mark(self, topic: str, partition: int, before: int) -> Watermark | None:
+        return await self._patiently(lambda: self._bus.last_watermark(topic, partition, before))
 
     async def _instruments(self, time: int) -> list[Instrument]:
         return await self._patiently(lambda: self._market.instruments(ist_day(time)))

@@ -158,6 +158,16 @@ async def test_the_last_watermark_is_found_behind_later_records(bus: Bus):
     assert await bus.last_watermark("raw-ticks", 0) == watermark(2)
 
 
+async def test_the_last_watermark_before_an_offset_is_found(bus: Bus):
+    """A reader that goes on from an offset learns the time that was told before it."""
+    await bus.publish("raw-ticks", [ticks(3), watermark(1), ticks(10), watermark(2), ticks(4)], partition=0)
+    assert await bus.last_watermark("raw-ticks", 0, before=3) is None
+    assert await bus.last_watermark("raw-ticks", 0, before=4) == watermark(1)
+    assert await bus.last_watermark("raw-ticks", 0, before=14) == watermark(1)
+    assert await bus.last_watermark("raw-ticks", 0, before=15) == watermark(2)
+    assert await bus.last_watermark("raw-ticks", 0, before=1_000) == watermark(2)
+
+
 async def test_a_poll_takes_no_more_than_asked_but_whole_stored_batches(bus: Bus):
     """`max_records` bounds a poll once it has one batch; nothing is skipped."""
     for number in range(6):

@@ -89,7 +89,7 @@ class Desk:
         self.real = book
         self.worker = Worker("trading")
         self.hot = MemoryHotStore()
-        bus = MortalBus(floor.told, Fuse())
+        bus = MortalBus(floor.told, Fuse(), floor.day.log)
         self.desk = TradingDesk(bus, self.book, floor.market, self.hot, self.worker, floor.day.settings)
 
 

@@ -11,7 +11,7 @@ from msgspec import structs
 from structlog.testing import capture_logs
 
 from niftyflow.model import (
-    CandleBatch,
+    Interval,
     Kind,
     OrderState,
     OrderType,
@@ -163,8 +163,8 @@ def test_candles_of_other_intervals_are_left_alone() -> None:
     script = Scripted()
     play = a_play(one=script)
     play.start("one", ["INFY"])
-    day = CandleBatch.from_records([structs.replace(a_candle("INFY", NOON, [1500.0]), interval="1d")])
-    play.account._candles([day, CandleBatch.from_records([a_candle("SBIN", NOON, [620.0])])])
+    play.step(NOON, PRICES, candles=[structs.replace(a_candle("INFY", NOON - MINUTE, [1500.0]), interval=Interval.D1)])
+    play.step(NOON + SECOND, PRICES, candles=[a_candle("SBIN", NOON, [620.0])])
     assert script.hooks() == ["on_start"]
 
 

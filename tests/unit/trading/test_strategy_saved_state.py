@@ -50,7 +50,7 @@ def everything(bench):
 
 @pytest.mark.parametrize("kind", PARAMETERS)
 @pytest.mark.parametrize("is_slow", [False, True])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     one=STEPS, other=STEPS, wide=st.sampled_from([0.0, 0.5, 3.0]), most_filled=st.sampled_from([3, 20, 1_000_000]),
     kinds=st.lists(st.integers(0, 3), max_size=20),
