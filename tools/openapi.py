@@ -15,6 +15,7 @@ from typing import Any
 from niftyflow.gateway.app import create_app
 from niftyflow.gateway.settings import GatewaySettings
 from niftyflow.gateway.sources import Sources
+from niftyflow.storage.memory_hot import MemoryHotStore
 
 
 class Unasked:
@@ -23,9 +24,10 @@ class Unasked:
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document of the whole application."""
-    nothing: dict[str, Any] = {field.name: Unasked() for field in fields(Sources)}
+    nothing: dict[str, Any] = {field.name: Unasked() for field in fields(Sources) if field.init}
     keys: Any = Unasked()
-    return create_app(Sources(**nothing | {"account": "", "pages": None}), GatewaySettings(), keys).openapi()
+    given = {"account": "", "pages": None, "hot": MemoryHotStore()}
+    return create_app(Sources(**nothing | given), GatewaySettings(), keys).openapi()
 
 
 def main(arguments: list[str]) -> int:

@@ -40,7 +40,13 @@ class Database:
         return found
 
 
-class LeavingHotStore(MemoryHotStore):
+class SharedHotStore(MemoryHotStore):
+    """A hot store in memory that several processes see, as they see a server."""
+
+    is_shared = True
+
+
+class LeavingHotStore(SharedHotStore):
     """A hot store in memory that can be away, or hang while `gate` is closed; `asked` counts what it was asked.
 
     A question, and the answer to it, is `turns` of the loop on its way.
@@ -119,6 +125,6 @@ async def processes(
             await each.close()
 
 
-def counted(outcome: str, tier: str) -> float:
-    """Return how many values were at hand, or were not, in a tier, so far."""
-    return REGISTRY.get_sample_value(f"cache_{outcome}_total", {"tier": tier}) or 0.0
+def counted(outcome: str, tier: str, kind: str = "prices") -> float:
+    """Return how many values of a kind were at hand, or were not, in a tier, so far."""
+    return REGISTRY.get_sample_value(f"cache_{outcome}_total", {"kind": kind, "tier": tier}) or 0.0

@@ -94,6 +94,30 @@ class Wire:
             await to_server.drain()
 
 
+class Cable(Wire):
+    """A wire that is pulled and plugged in again, always at the same port."""
+
+    port = 0
+
+    async def __aenter__(self) -> Self:
+        await self.plug()
+        return self
+
+    @property
+    def url(self) -> str:
+        """Return the server's address by way of this cable, plugged in or not."""
+        return urlunsplit(self._there._replace(netloc=f"{self._there.username}@127.0.0.1:{self.port}"))
+
+    async def plug(self) -> None:
+        """Lead to the server."""
+        self._server = await asyncio.start_server(self._met, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def pull(self) -> None:
+        """Lead nowhere: connections end, new ones are refused."""
+        await self.__aexit__(None, None, None)
+
+
 async def _pass_on(server: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
     try:
         while data := await server.read(CHUNK):

@@ -36,7 +36,7 @@ from niftyflow.storage.ports import HotStore, MarketStore
 log = get_logger(__name__)
 
 MOVERS_SECONDS = 120.0
-TIER = "scorecards"
+KIND, TIER = "scorecards", "process"
 MOOD = ("timestamp", "universe", "sentiment", "sentiment_score", "breadth")
 
 
@@ -129,8 +129,8 @@ class AggregationStage:
             metrics.STAGE_LATENCY.labels(self.name).observe(max(0, late) / 1000)
         if self._bodies:
             work.publications.append((self.output, self._bodies, partition))
-            metrics.CACHE_HITS.labels(TIER).inc(sum(view.cache_hits for view in self._told))
-            metrics.CACHE_MISSES.labels(TIER).inc(sum(view.cache_misses for view in self._told))
+            metrics.CACHE_HITS.labels(KIND, TIER).inc(sum(view.cache_hits for view in self._told))
+            metrics.CACHE_MISSES.labels(KIND, TIER).inc(sum(view.cache_misses for view in self._told))
         self._told, self._bodies = [], []
         return work
 

@@ -33,8 +33,7 @@ class Display:
 
     async def _put(self, minutes: Sequence[ScorecardBatch]) -> None:
         await self._hot.set_many(_last_indicators(minutes), INDICATOR_SECONDS)
-        for card in _newest(minutes):
-            await self._hot.add_to_stream(RESULTS, {"scorecard": card}, RESULTS_KEPT)
+        await self._hot.add_all_to_stream(RESULTS, [{"scorecard": card} for card in _newest(minutes)], RESULTS_KEPT)
 
 
 def indicators_key(key: str) -> str:

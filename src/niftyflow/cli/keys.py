@@ -14,11 +14,12 @@ from niftyflow.cli.context import run, settings_of, state_of
 from niftyflow.cli.tables import Column, Layout, Row, clock, nothing, show
 from niftyflow.kit.addresses import spelled_host
 from niftyflow.kit.clock import WallClock
-from niftyflow.model import Refused
+from niftyflow.model import Misconfigured, Refused, Retryable
 from niftyflow.runtime.stores import has_book
 
 if TYPE_CHECKING:
     from niftyflow.runtime.workspace import Workspace
+    from niftyflow.storage.cache_channel import CacheChannel
     from niftyflow.storage.key_ports import ApiKey, KeyStore
 
 keys = typer.Typer(no_args_is_help=True, help="API keys of the gateway: list, make, revoke.")
@@ -76,7 +77,7 @@ def create(
 
 @keys.command("revoke")
 def revoke(context: typer.Context, key: Annotated[str, typer.Argument(help="Its id, or its name.")]) -> None:
-    """Revoke a key and end its sessions; a gateway that runs forgets it within five minutes."""
+    """Revoke a key and end its sessions; gateways that share a Redis forget it at once, others within a minute."""
     run(_revoke(state_of(context).workspace, key))
 
 
@@ -113,12 +114,12 @@ async def _list(workspace: Workspace, *, as_json: bool) -> None:
 
 
 async def _create(context: typer.Context, name: str, scopes: list[str], tier: str, days: int | None) -> None:
-    from niftyflow.gateway.keys import Keyring  # noqa: PLC0415 - heavy
+    from niftyflow.gateway.keys import make_key  # noqa: PLC0415 - heavy
 
     workspace = state_of(context).workspace
     life = days or settings_of(workspace, {}, quiet=True).gateway.key_life_days
     async with _store(workspace.create()) as store:
-        key, secret = await Keyring(store).add(name, scopes, tier, life)
+        key, secret = await make_key(store, name, scopes, tier, WallClock().now(), life)
     typer.echo(f"key {key.id} ({key.name}) holds until {clock(key.expires_at)} IST; its text, this once:", err=True)
     typer.echo(secret)
 
@@ -126,13 +127,16 @@ async def _create(context: typer.Context, name: str, scopes: list[str], tier: st
 async def _revoke(workspace: Workspace, wanted: str) -> None:
     if not has_book(workspace):
         raise nothing(f"there are no keys in {workspace.path}")
+    from niftyflow.gateway.keys import Keyring  # noqa: PLC0415 - heavy
+
     now = WallClock().now()
-    async with _store(workspace) as store:
+    async with _store(workspace) as store, _channel(workspace) as channel:
         found = [each for each in await store.keys() if wanted in (each.id, each.name) and each.holds(now)]
         if not found:
             raise Refused(f"no key {wanted} holds: see `niftyflow keys list`")
-        await store.revoke_key(found[0].id, now)
-    typer.echo(f"key {found[0].id} ({found[0].name}) is revoked; its sessions are ended")
+        is_told = (await Keyring(store, channel).revoke(found[0].id)).is_told and channel.hot.is_shared
+    when = "every gateway was told" if is_told else "a gateway that runs forgets it within a minute"
+    typer.echo(f"key {found[0].id} ({found[0].name}) is revoked, its sessions are ended; {when}")
 
 
 async def _link(context: typer.Context, name: str | None, port: int | None) -> None:
@@ -155,6 +159,24 @@ async def _store(workspace: Workspace) -> AsyncIterator[KeyStore]:
     stores = stores_of(workspace, load(workspace.settings_file))
     async with opened([stores.book]):
         yield stores.keys
+
+
+@asynccontextmanager
+async def _channel(workspace: Workspace) -> AsyncIterator[CacheChannel]:
+    """Give what tells the gateways; a hot store that is away, or will not have us, is told nothing."""
+    from niftyflow.runtime.settings import load  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.stores import hot_store_of  # noqa: PLC0415 - heavy
+    from niftyflow.storage.cache_channel import CacheChannel  # noqa: PLC0415 - heavy
+
+    hot = hot_store_of(load(workspace.settings_file))
+    try:
+        await hot.open()
+    except (Retryable, Misconfigured) as error:
+        typer.echo(f"the gateways cannot be told: {error}", err=True)
+    try:
+        yield CacheChannel(hot)
+    finally:
+        await hot.close()
 
 
 def _state(key: ApiKey, now: int) -> str:

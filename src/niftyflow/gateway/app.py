@@ -24,6 +24,7 @@ from niftyflow.gateway import (
 from niftyflow.gateway.errors import handle_errors
 from niftyflow.gateway.front import Front, scope_of
 from niftyflow.gateway.keys import COOKIE, Keyring
+from niftyflow.gateway.limits import Limits, rates_of
 from niftyflow.gateway.pages import Pages
 from niftyflow.gateway.settings import GatewaySettings
 from niftyflow.gateway.sources import Sources
@@ -62,7 +63,7 @@ def create_app(sources: Sources, settings: GatewaySettings, keys: KeyStore) -> F
         title="niftyflow", version=niftyflow.__version__, description=DESCRIPTION, redoc_url=None, docs_url=None,
         swagger_ui_oauth2_redirect_url=None, redirect_slashes=False,
     )  # fmt: skip
-    keyring = Keyring(keys)
+    keyring = Keyring(keys, sources.channel)
     app.state.sources = sources
     app.state.settings = settings
     app.state.keyring = keyring
@@ -71,7 +72,8 @@ def create_app(sources: Sources, settings: GatewaySettings, keys: KeyStore) -> F
         # Not included but taken over: an included router is matched twice for each request, and none has options.
         app.router.routes.extend(router.routes)
     app.router.default = Pages(sources.pages)
-    app.add_middleware(Front, settings=settings, keyring=keyring)
+    limits = Limits(sources.hot, sources.health, rates_of(settings))
+    app.add_middleware(Front, settings=settings, keyring=keyring, limits=limits)
     handle_errors(app)
     described = app.openapi
     app.openapi = lambda: _with_security(described())  # type: ignore[method-assign]

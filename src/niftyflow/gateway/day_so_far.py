@@ -1,6 +1,6 @@
 """What a day brought so far: open, high, low, average price and trades of an instrument, from its one-minute candles.
 
-Closed minutes come from the market store, the one under way from the hot store; it computes and keeps a little.
+Closed minutes come from the market store, the one under way from the hot store.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import msgspec
 
 from niftyflow.gateway.prices import Price
 from niftyflow.gateway.sources import Sources
-from niftyflow.kit.clock import monotonic
 from niftyflow.market import day_start, ist_day
 from niftyflow.model import CandleBatch, Interval, milliseconds
+from niftyflow.storage.cache import Cache
 
 KEPT_SECONDS: Final = 2.0
 MOST_KEPT: Final = 2_000
@@ -60,11 +60,14 @@ class Totals:
 
 
 class DaySoFar:
-    """The day's totals by instrument; kept for two seconds."""
+    """The day's totals by instrument, kept for two seconds; one for some sources."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._kept: dict[tuple[str, int], tuple[float, Totals | None]] = {}
+        self._totals: Cache[Totals] = Cache(
+            sources.channel, "day-so-far", self._closed, encode=msgspec.json.encode,
+            decode=msgspec.json.Decoder(Totals).decode, seconds=KEPT_SECONDS, most=MOST_KEPT,
+        )  # fmt: skip
 
     async def quote(self, price: Price) -> Quote:
         """Return the price with what its day brought.
@@ -76,7 +79,7 @@ class DaySoFar:
         if price.time is None:
             return quote
         begins = day_start(ist_day(price.time))
-        closed = await self._totals(price.symbol, begins)
+        closed = await self._totals.get(f"{begins}:{price.symbol}")
         open_ = await open_candle(self._sources, price.symbol)
         total = _with_open(closed, open_, begins)
         if total is not None:
@@ -84,16 +87,11 @@ class DaySoFar:
             quote.vwap = round(total.value / total.volume, DECIMALS) if total.volume else None
         return quote
 
-    async def _totals(self, key: str, begins: int) -> Totals | None:
-        kept = self._kept.get((key, begins))
-        if kept is not None and monotonic() < kept[0]:
-            return kept[1]
+    async def _closed(self, day_and_key: str) -> Totals | None:
+        day, _, key = day_and_key.partition(":")
+        begins = int(day)
         minutes = await self._sources.market.candles(key, Interval.M1, begins, begins + DAY_MS)
-        if len(self._kept) >= MOST_KEPT:
-            self._kept.clear()
-        totals = _total(minutes) if len(minutes) else None
-        self._kept[key, begins] = monotonic() + KEPT_SECONDS, totals
-        return totals
+        return _total(minutes) if len(minutes) else None
 
 
 async def open_candle(sources: Sources, key: str) -> OpenCandle | None:

@@ -23,7 +23,7 @@ from starlette.types import Scope as AsgiScope
 from niftyflow.gateway.envelope import failure
 from niftyflow.gateway.errors import REQUEST_ID, answer_to
 from niftyflow.gateway.keys import IDENTITY, Identity, Keyring, Scope, is_meant
-from niftyflow.gateway.limits import Buckets, Rate, rates_of
+from niftyflow.gateway.limits import STANDARD, Limits
 from niftyflow.gateway.packing import Packing, takes_gzip
 from niftyflow.gateway.settings import GatewaySettings
 from niftyflow.kit import metrics
@@ -65,14 +65,13 @@ def scope_of(method: str, path: str) -> Scope | None:
 class Front:
     """The middleware; it is the supervisor of requests: what none of them foresaw ends here."""
 
-    def __init__(self, app: ASGIApp, settings: GatewaySettings, keyring: Keyring) -> None:
+    def __init__(self, app: ASGIApp, settings: GatewaySettings, keyring: Keyring, limits: Limits) -> None:
         self._app = app
         self._keyring = keyring
         self._body_limit = settings.body_limit_bytes
         self._query_seconds = settings.query_limit_seconds
         self._operation_seconds = settings.operation_limit_seconds
-        self._rates = rates_of(settings)
-        self._buckets = Buckets()
+        self._limits = limits
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Take one request through."""
@@ -120,7 +119,7 @@ class Front:
         method, path = scope["method"], scope["path"]
         needed = scope_of(method, path)
         if needed is None:
-            return self._unknown_too_often(scope, request_id) if (method, path) == SIGN_IN else None
+            return await self._unknown_too_often(scope, request_id) if (method, path) == SIGN_IN else None
         identity = await self._keyring.identify(headers)
         if identity is None:
             message = "send a key in X-API-KEY or Authorization: Bearer; see `niftyflow keys` and `niftyflow link`"
@@ -129,8 +128,7 @@ class Front:
         if refusal is not None:
             return refusal
         scope[IDENTITY] = identity
-        rate = self._rates.get(identity.tier) or self._rates["standard"]
-        return self._too_often(identity.key_id, rate, request_id)
+        return await self._too_often(identity.key_id, identity.tier, request_id)
 
     @staticmethod
     def _not_allowed(
@@ -143,17 +141,17 @@ class Front:
             return failure("forbidden", message, request_id)
         return None
 
-    def _unknown_too_often(self, scope: AsgiScope, request_id: str) -> Response | None:
+    async def _unknown_too_often(self, scope: AsgiScope, request_id: str) -> Response | None:
         """Limit signing in by address, as there is no key yet."""
         client = scope.get("client")
-        return self._too_often(f"address:{client[0] if client else ''}", self._rates["standard"], request_id)
+        return await self._too_often(f"address:{client[0] if client else ''}", STANDARD, request_id)
 
-    def _too_often(self, name: str, rate: Rate, request_id: str) -> Response | None:
-        wait = self._buckets.take(name, rate)
+    async def _too_often(self, name: str, tier: str, request_id: str) -> Response | None:
+        wait = await self._limits.take(name, tier)
         if not wait:
             return None
         seconds = str(max(1, -int(-wait // 1)))
-        message = f"more than {rate.per_second:g} requests a second; come back in {seconds} s"
+        message = f"more than {self._limits.rate(tier).per_second:g} requests a second; come back in {seconds} s"
         return failure("too_many_requests", message, request_id, None, {"Retry-After": seconds})
 
     def _bounded(self, headers: Headers, receive: Receive) -> Receive:

@@ -19,7 +19,6 @@ from niftyflow.gateway.board import Board, Changes
 from niftyflow.gateway.channels import ALL
 from niftyflow.gateway.latest_values import Symbols, Watchlist
 from niftyflow.gateway.listener import Listener
-from niftyflow.gateway.previous_closes import PreviousCloses
 from niftyflow.gateway.samples import Sample, samples_of
 from niftyflow.gateway.sources import Sources
 from niftyflow.gateway.subscription import Subscription
@@ -54,7 +53,6 @@ class Hub:
         self.board = Board(sources.account, secrets.token_hex(8))
         self._sources = sources
         self._samples = samples_of(sources) if samples is None else samples
-        self._previous = PreviousCloses(sources.market)
         self._worker = sources.health.worker(WORKER)
         self._stopping = asyncio.Event()
         self._away: dict[str, str] = {}
@@ -264,7 +262,7 @@ class Hub:
         while True:
             if self.board.day != day and self.board.day is not None:
                 day = self.board.day
-                closes = await self._until_it_works("database", lambda day=day: self._previous.of(day))  # type: ignore[misc]
+                closes = await self._until_it_works("database", lambda day=day: self._sources.closes.of(day))  # type: ignore[misc]
                 await self.tell(self.board.measure_against(closes))
             await asyncio.sleep(FIRST_WAIT_SECONDS)
 

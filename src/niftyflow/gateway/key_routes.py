@@ -54,8 +54,8 @@ async def create_key(request: Request, asked: NewKey) -> Response:
 async def revoke_key(
     request: Request, key_id: Annotated[str, Path(min_length=1, max_length=64, examples=["8c1f02ab93de"])]
 ) -> Response:
-    """Revoke a key and end its sessions, at once in this process, within five minutes in others."""
-    if not await keyring_of(request).revoke(key_id):
+    """Revoke a key and end its sessions: at once in every gateway that shares a hot store, else within a minute."""
+    if not (await keyring_of(request).revoke(key_id)).is_done:
         raise NotFound(f"no key of id {key_id} holds")
     return success(None)
 

@@ -1,7 +1,8 @@
 """Who asks: keys, signed-in browsers and one-time tickets, each a random secret of which only the hash is kept.
 
-It decides whether a secret holds and what it may do; the front decides what a route needs. Times are of the wall's
-clock, not of the data's: a demo at ten times the speed does not use up its keys ten times as fast.
+It decides whether a secret holds and what it may do; the front decides what a route needs. What it remembers of the
+store stays in this process: whoever can write to a shared hot store must not be able to make a key. Times are of the
+wall's clock, not of the data's: a demo at ten times the speed does not use up its keys ten times as fast.
 """
 
 from __future__ import annotations
@@ -9,21 +10,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection, cookie_parser
 
 from niftyflow.gateway.settings import GatewaySettings
-from niftyflow.kit.clock import Clock, WallClock, monotonic
+from niftyflow.kit.clock import Clock, WallClock
 from niftyflow.kit.files import write_whole
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Misconfigured, Refused
+from niftyflow.storage.cache import Cache
+from niftyflow.storage.cache_channel import CacheChannel
 from niftyflow.storage.key_ports import ApiKey, BrowserSession, KeyStore, Ticket
 
 log = get_logger(__name__)
@@ -35,8 +37,8 @@ IDENTITY: Final = "niftyflow.identity"
 SECRET_BYTES: Final = 32
 LONGEST_SECRET: Final = 200
 """Characters; a longer one is no secret of ours and is not even hashed."""
-CACHE_SECONDS: Final = 300.0
-MOST_CACHED: Final = 10_000
+KEPT_SECONDS: Final = 60.0
+"""For how long the store is not asked again about a key; one that is revoked is forgotten at once where it is told."""
 DAY_MS: Final = 86_400_000
 FIRST_NAME: Final = "owner"
 
@@ -80,13 +82,31 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-class Keyring:
-    """Knows identities by their secrets, and remembers them for five minutes."""
+class Revoked(NamedTuple):
+    """Whether a key was revoked now (not: it was none, or revoked already), and whether every process was told.
 
-    def __init__(self, store: KeyStore, clock: Clock | None = None) -> None:
+    Who could not be told forgets it when it next asks the store, within a minute.
+    """
+
+    is_done: bool
+    is_told: bool
+
+
+class _SignedIn(NamedTuple):
+    """A browser's identity, which holds as long as its key does."""
+
+    identity: Identity
+    key_hash: str
+
+
+class Keyring:
+    """Knows identities by their secrets, and remembers them for a minute; one for the caches of a channel."""
+
+    def __init__(self, store: KeyStore, channel: CacheChannel, clock: Clock | None = None) -> None:
         self._store = store
         self._clock = clock or WallClock()
-        self._known: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
+        self._keys: Cache[Identity] = Cache(channel, "keys", self._load_key, seconds=KEPT_SECONDS)
+        self._sessions: Cache[_SignedIn] = Cache(channel, "sessions", self._load_session, seconds=KEPT_SECONDS)
 
     async def identify(self, headers: Mapping[str, str]) -> Identity | None:
         """Return who sends these headers (of a request or a socket): by key first, else by cookie; None: unknown.
@@ -106,27 +126,16 @@ class Keyring:
         """Return the identity of a key's text, None when it is unknown, expired or revoked."""
         if len(secret) > LONGEST_SECRET:
             return None
-        hashed = hash_of(secret)
-        known = self._remembered(hashed)
-        if known is None:
-            key = await self._store.key_of(hashed)
-            if key is not None and key.holds(self._clock.now()):
-                known = self._remember(hashed, _identity(key, key.expires_at, by_cookie=False))
-        return known
+        return self._still(await self._keys.get(hash_of(secret)))
 
     async def of_session(self, secret: str) -> Identity | None:
         """Return the identity of a browser's cookie, None when it is unknown, over, or its key holds no more."""
         if len(secret) > LONGEST_SECRET:
             return None
-        hashed = hash_of(secret)
-        known = self._remembered(hashed)
-        if known is None:
-            found = await self._store.session_of(hashed)
-            now = self._clock.now()
-            if found is not None and found[1].holds(now) and now < found[0].expires_at:
-                session, key = found
-                known = self._remember(hashed, _identity(key, session.expires_at, by_cookie=True))
-        return known
+        session = await self._sessions.get(hash_of(secret))
+        if session is None or self._still(await self._keys.get(session.key_hash)) is None:
+            return None
+        return self._still(session.identity)
 
     async def sign_in(self, key_id: str, key_expires_at: int, life_days: int) -> tuple[str, int]:
         """Begin a browser's session in the name of a key; return the cookie's text and its end (ms UTC)."""
@@ -138,9 +147,9 @@ class Keyring:
         return secret, expires_at
 
     async def sign_out(self, secret: str) -> None:
-        """End a browser's session."""
+        """End a browser's session, in every process."""
         await self._store.end_session(hash_of(secret))
-        self._known.pop(hash_of(secret), None)
+        await self._sessions.invalidate(hash_of(secret))
 
     async def use_ticket(self, secret: str) -> Identity | None:
         """Take a one-time ticket; return who it stands for, None when it is unknown, used or over."""
@@ -158,38 +167,35 @@ class Keyring:
         Raises:
             Refused: a key of that name holds already.
         """
-        key, secret = new_key(name, scopes, tier, self._clock.now(), life_days)
-        await self._store.add_key(key)
-        log.info("key_made", key=key.id, name=name, scopes=scopes, tier=tier)
-        return key, secret
+        return await make_key(self._store, name, scopes, tier, self._clock.now(), life_days)
 
     async def keys(self) -> list[ApiKey]:
         """Return every key, the revoked too, oldest first."""
         return await self._store.keys()
 
-    async def revoke(self, key_id: str) -> bool:
-        """Revoke a key and its sessions, in this process at once; False: it was none, or revoked already."""
-        done = await self._store.revoke_key(key_id, self._clock.now())
-        for hashed in [hashed for hashed, (known, _) in self._known.items() if known.key_id == key_id]:
-            del self._known[hashed]
-        log.info("key_revoked", key=key_id, done=done)
-        return done
+    async def revoke(self, key_id: str) -> Revoked:
+        """Revoke a key and its sessions, in every process that can be told."""
+        is_done = await self._store.revoke_key(key_id, self._clock.now())
+        hashes = [key.hash for key in await self._store.keys() if key.id == key_id]
+        is_told = await self._keys.invalidate(*hashes)
+        log.info("key_revoked", key=key_id, done=is_done, told=is_told)
+        return Revoked(is_done, is_told)
 
-    def _remembered(self, hashed: str) -> Identity | None:
-        found = self._known.get(hashed)
+    async def _load_key(self, hashed: str) -> Identity | None:
+        key = await self._store.key_of(hashed)
+        if key is None or not key.holds(self._clock.now()):
+            return None
+        return _identity(key, key.expires_at, by_cookie=False)
+
+    async def _load_session(self, hashed: str) -> _SignedIn | None:
+        found = await self._store.session_of(hashed)
         if found is None:
             return None
-        known, until = found
-        if monotonic() < until and self._clock.now() < known.expires_at:
-            return known
-        del self._known[hashed]
-        return None
+        session, key = found
+        return _SignedIn(_identity(key, session.expires_at, by_cookie=True), key.hash)
 
-    def _remember(self, hashed: str, identity: Identity) -> Identity:
-        while len(self._known) >= MOST_CACHED:
-            self._known.popitem(last=False)
-        self._known[hashed] = identity, monotonic() + CACHE_SECONDS
-        return identity
+    def _still(self, identity: Identity | None) -> Identity | None:
+        return identity if identity is not None and self._clock.now() < identity.expires_at else None
 
 
 def session_cookie(headers: Mapping[str, str]) -> str | None:
@@ -224,6 +230,21 @@ def new_key(name: str, scopes: list[str], tier: str, at: int, life_days: int) ->
         id=secrets.token_hex(6), hash=hash_of(secret), name=name, scopes=tuple(dict.fromkeys(scopes)), tier=tier,
         created_at=at, expires_at=at + life_days * DAY_MS,
     )  # fmt: skip
+    return key, secret
+
+
+async def make_key(
+    store: KeyStore, name: str, scopes: list[str], tier: str, at: int, life_days: int
+) -> tuple[ApiKey, str]:
+    """Store a new key that holds from `at` (ms UTC) on; return it and its text, which is nowhere else.
+
+    Raises:
+        Refused: a key of that name holds already.
+        Retryable: the store is away.
+    """
+    key, secret = new_key(name, scopes, tier, at, life_days)
+    await store.add_key(key)
+    log.info("key_made", key=key.id, name=name, scopes=scopes, tier=tier)
     return key, secret
 
 

@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from niftyflow.gateway.instruments_known import KnownInstruments
 from niftyflow.gateway.sources import Sources
 from niftyflow.kit.clock import monotonic
 from niftyflow.market import CalendarUnknown, Phase, Segment, SessionClass, ist_day, session
@@ -47,9 +46,8 @@ _stamp = msgspec.json.Decoder(_Stamp).decode
 class MarketClock:
     """The view of one process's data; the newest tick is looked for twice a second at most."""
 
-    def __init__(self, sources: Sources, instruments: KnownInstruments) -> None:
+    def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._instruments = instruments
         self._newest: int | None = None
         self._looked_until = 0.0
 
@@ -74,7 +72,7 @@ class MarketClock:
     async def _newest_tick(self) -> int | None:
         """Return the exchange time of the newest tick that the hot store still has, of the first few instruments."""
         if monotonic() >= self._looked_until:
-            keys = [f"tick:latest:{key}" for key in list(await self._instruments.today())[:MOST_LOOKED_AT]]
+            keys = [f"tick:latest:{key}" for key in list(await self._sources.instruments.today())[:MOST_LOOKED_AT]]
             found = await self._sources.hot.get_many(keys) if keys else []
             self._newest = max((_stamp(raw).timestamp for raw in found if raw is not None), default=None)
             self._looked_until = monotonic() + LOOKED_SECONDS

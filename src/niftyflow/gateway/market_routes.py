@@ -17,7 +17,6 @@ from niftyflow.gateway.day_so_far import DaySoFar
 from niftyflow.gateway.envelope import success
 from niftyflow.gateway.instruments_known import KnownInstruments, key_of
 from niftyflow.gateway.market_clock import MarketClock
-from niftyflow.gateway.previous_closes import PreviousCloses
 from niftyflow.gateway.prices import Prices
 from niftyflow.gateway.routing import Route
 from niftyflow.gateway.schemas_common import answers
@@ -80,7 +79,6 @@ class MarketViews:
     """What the market's routes and channels look through; made once for an application."""
 
     instruments: KnownInstruments
-    closes: PreviousCloses
     prices: Prices
     days: DaySoFar
     clock: MarketClock
@@ -88,10 +86,7 @@ class MarketViews:
 
 def market_views(sources: Sources) -> MarketViews:
     """Return the views over some sources."""
-    instruments = KnownInstruments(sources.market, sources.clock)
-    closes = PreviousCloses(sources.market)
-    prices = Prices(sources, instruments, closes)
-    return MarketViews(instruments, closes, prices, DaySoFar(sources), MarketClock(sources, instruments))
+    return MarketViews(sources.instruments, Prices(sources), DaySoFar(sources), MarketClock(sources))
 
 
 def market_of(connection: HTTPConnection) -> MarketViews:

@@ -1,18 +1,20 @@
 """Each instrument's close before today: what a change in price is measured against.
 
-It keeps the closes of a few days in memory, as something may not have traded today, and asks the store once a minute:
-the last minute of a session may be stored after the first tick of the next.
+It keeps the closes of a few days at hand, as something may not have traded today, for a minute: the last minute of a
+session may be stored after the first tick of the next.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from niftyflow.kit.clock import monotonic
+import msgspec
+
 from niftyflow.market.calendar import day_start
+from niftyflow.storage.cache import Cache
+from niftyflow.storage.cache_channel import CacheChannel
 from niftyflow.storage.ports import MarketStore
 
 LOOKBACK_DAYS: Final = 10
@@ -23,12 +25,14 @@ _DAY_MS: Final = 86_400_000
 
 
 class PreviousCloses:
-    """The last close before a day, of every instrument, in rupees."""
+    """The last close before a day, of every instrument, in rupees; one for the caches of a channel."""
 
-    def __init__(self, market: MarketStore) -> None:
+    def __init__(self, market: MarketStore, channel: CacheChannel) -> None:
         self._market = market
-        self._known: dict[date, tuple[float, Mapping[str, float]]] = {}
-        self._asking = asyncio.Lock()
+        self._known: Cache[Mapping[str, float]] = Cache(
+            channel, "previous-closes", self._load, encode=msgspec.json.encode,
+            decode=msgspec.json.Decoder(dict[str, float]).decode, seconds=KEPT_SECONDS, most=MOST_DAYS,
+        )  # fmt: skip
 
     async def of(self, day: date) -> Mapping[str, float]:
         """Return instrument key → last close stored before `day` (an IST day); unknown ones are left out.
@@ -36,18 +40,12 @@ class PreviousCloses:
         Raises:
             Retryable: the database is away.
         """
-        async with self._asking:
-            known = self._known.get(day)
-            if known is None or monotonic() >= known[0]:
-                until = day_start(day)
-                last = await self._market.last_candles(until - LOOKBACK_DAYS * _DAY_MS, until)
-                closes = zip(last.keys(), last.close.tolist(), strict=True)
-                known = monotonic() + KEPT_SECONDS, {key: close for key, close in closes if close > 0}
-                self._known.pop(day, None)
-                self._known[day] = known
-                if len(self._known) > MOST_DAYS:
-                    del self._known[next(iter(self._known))]
-            return known[1]
+        return await self._known.get(day.isoformat()) or {}
+
+    async def _load(self, day: str) -> Mapping[str, float]:
+        until = day_start(date.fromisoformat(day))
+        last = await self._market.last_candles(until - LOOKBACK_DAYS * _DAY_MS, until)
+        return {key: close for key, close in zip(last.keys(), last.close.tolist(), strict=True) if close > 0}
 
 
 def change_percent(price: float, previous_close: float | None) -> float | None:

@@ -1,27 +1,28 @@
 """Last prices as clients ask for them: from the hot store's ticks, else from the last stored candle.
 
-Each answer is built once and kept for a tenth of a second, so that a thousand askers cost little more than one.
+Each answer is built once and kept for a tenth of a second, so that a thousand askers cost little more than one; stored
+candles are looked at every five seconds.
 It invents nothing: what neither a tick nor a candle says is null.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
 import msgspec
 
-from niftyflow.gateway.instruments_known import KnownInstruments
-from niftyflow.gateway.previous_closes import LOOKBACK_DAYS, PreviousCloses, change_percent
+from niftyflow.gateway.previous_closes import LOOKBACK_DAYS, change_percent
 from niftyflow.gateway.sources import Sources
 from niftyflow.kit.clock import monotonic
 from niftyflow.market import ist_day
 from niftyflow.model import Tick, UnknownInstrument
+from niftyflow.storage.cache import Cache
 
 KEPT_SECONDS: Final = 0.1
 CANDLES_KEPT_SECONDS: Final = 5.0
+NEWEST: Final = "newest"
 DAY_MS: Final = 86_400_000
 MINUTE_MS: Final = 60_000
 DECIMALS: Final = 4
@@ -47,16 +48,15 @@ class Price(msgspec.Struct, kw_only=True):
 
 
 class Prices:
-    """Prices by instrument key; one for the process."""
+    """Prices by instrument key; one for some sources."""
 
-    def __init__(self, sources: Sources, instruments: KnownInstruments, closes: PreviousCloses) -> None:
+    def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._instruments = instruments
-        self._closes = closes
         self._kept: dict[str, tuple[float, msgspec.Raw]] = {}
-        self._stored: Mapping[str, Price] = {}
-        self._stored_until = 0.0
-        self._asking = asyncio.Lock()
+        self._stored: Cache[Mapping[str, Price]] = Cache(
+            sources.channel, "last-candles", self._last_candles, decode=lambda data: _by_symbol(_prices(data)),
+            encode=lambda stored: _encode(list(stored.values())), seconds=CANDLES_KEPT_SECONDS,
+        )  # fmt: skip
 
     async def encoded(self, keys: Sequence[str]) -> list[msgspec.Raw]:
         """Return the JSON of each price, in the order asked.
@@ -84,8 +84,8 @@ class Prices:
         found = await self._sources.hot.get_many([f"tick:latest:{key}" for key in keys])
         prices = [None if raw is None else _of_tick(key, _tick(raw)) for key, raw in zip(keys, found, strict=True)]
         if None in prices:
-            stored = await self._last_candles()
-            listed = await self._instruments.today()
+            stored = await self._stored.get(NEWEST) or {}
+            listed = await self._sources.instruments.today()
             for place, key in enumerate(keys):
                 if prices[place] is None:
                     prices[place] = _without_tick(key, stored, is_listed=key in listed)
@@ -102,28 +102,32 @@ class Prices:
             price.age_seconds = round(max(0, now - price.time) / 1000, 3)
             day = ist_day(price.time)
             if day not in closes:
-                closes[day] = await self._closes.of(day)
+                closes[day] = await self._sources.closes.of(day)
             price.previous_close = closes[day].get(price.symbol)
             if price.previous_close:
                 price.change = round(price.ltp - price.previous_close, DECIMALS)
                 price.change_percent = change_percent(price.ltp, price.previous_close)
 
-    async def _last_candles(self) -> Mapping[str, Price]:
+    async def _last_candles(self, _newest: str) -> Mapping[str, Price]:
         """Return the price of each instrument's last stored candle, up to the data's time."""
-        async with self._asking:
-            if monotonic() >= self._stored_until:
-                now = self._sources.clock.now()
-                last = await self._sources.market.last_candles(now - LOOKBACK_DAYS * DAY_MS, now + 1)
-                columns = (last.close, last.time, last.traded_at, last.day_volume)
-                self._stored = {
-                    key: Price(symbol=key, ltp=close, volume=volume or None, time=traded_at or time + MINUTE_MS)
-                    for key, close, time, traded_at, volume in zip(
-                        last.keys(), *(column.tolist() for column in columns), strict=True
-                    )
-                    if close > 0
-                }
-                self._stored_until = monotonic() + CANDLES_KEPT_SECONDS
-        return self._stored
+        now = self._sources.clock.now()
+        last = await self._sources.market.last_candles(now - LOOKBACK_DAYS * DAY_MS, now + 1)
+        columns = (last.close, last.time, last.traded_at, last.day_volume)
+        rows = zip(last.keys(), *(column.tolist() for column in columns), strict=True)
+        return _by_symbol(
+            [
+                Price(symbol=key, ltp=close, volume=volume or None, time=traded_at or time + MINUTE_MS)
+                for key, close, time, traded_at, volume in rows
+                if close > 0
+            ]
+        )
+
+
+_prices = msgspec.json.Decoder(list[Price]).decode
+
+
+def _by_symbol(prices: Sequence[Price]) -> Mapping[str, Price]:
+    return {price.symbol: price for price in prices}
 
 
 def _of_tick(key: str, tick: Tick) -> Price:

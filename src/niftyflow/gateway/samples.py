@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from niftyflow.gateway.decision_rows import position_row
-from niftyflow.gateway.instruments_known import KnownInstruments
 from niftyflow.gateway.market_clock import MarketClock
 from niftyflow.gateway.sources import Sources
 from niftyflow.model.account_views import AccountView
@@ -21,7 +20,7 @@ class Sample(NamedTuple):
 
 def samples_of(sources: Sources) -> Mapping[str, Sample]:
     """Return the samples of a gateway's own channels."""
-    clock = MarketClock(sources, KnownInstruments(sources.market, sources.clock))
+    clock = MarketClock(sources)
     return {
         "clock": Sample(clock.view, 1.0),
         "system": Sample(lambda: sources.caller.call("system"), 1.0),

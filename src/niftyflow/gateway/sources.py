@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
 from niftyflow.bus.port import Bus
+from niftyflow.gateway.instruments_known import KnownInstruments
+from niftyflow.gateway.previous_closes import PreviousCloses
 from niftyflow.kit.caller import Caller
 from niftyflow.kit.clock import Clock
 from niftyflow.kit.health import Health
 from niftyflow.model import Command, CommandResult
 from niftyflow.storage.book_ports import BookStore, DecisionStore
+from niftyflow.storage.cache_channel import CacheChannel
 from niftyflow.storage.ports import HotStore, MarketStore
 
 
@@ -59,7 +62,8 @@ class Playing(Protocol):
 class Sources:
     """Everything the gateway looks at. `clock` tells the time of the data, which a demo plays faster than the wall's.
 
-    `playing` is there in a demo only; `pages` is the folder of the built dashboard, None where there is none.
+    `playing` is there in a demo only; `pages` is the folder of the built dashboard, None where there is none. `channel`
+    joins the caches over these sources, of which all look at the same: whoever runs the gateway opens and closes it.
     """
 
     bus: Bus
@@ -74,6 +78,15 @@ class Sources:
     account: str
     playing: Playing | None = None
     pages: Path | None = None
+    channel: CacheChannel = field(init=False)
+    instruments: KnownInstruments = field(init=False)
+    closes: PreviousCloses = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the caches."""
+        self.channel = CacheChannel(self.hot)
+        self.instruments = KnownInstruments(self.market, self.clock, self.channel)
+        self.closes = PreviousCloses(self.market, self.channel)
 
 
 def sources_of(connection: HTTPConnection) -> Sources:

@@ -41,11 +41,11 @@ class Worker:
         self.restarts = 0
         self.has_run = False
 
-    def runs(self) -> None:
-        """Say that work goes on."""
+    def runs(self, but: str = "") -> None:
+        """Say that work goes on; `but` tells what it does without."""
         if self.state in {State.WAITING, State.FAILED}:
             log.info("worker_resumed", worker=self.name)
-        self.state, self.reason, self.has_run = State.RUNNING, "", True
+        self.state, self.reason, self.has_run = State.RUNNING, but, True
         metrics.STAGE_PAUSED.labels(self.name).set(0)
 
     def waits(self, reason: str) -> None:

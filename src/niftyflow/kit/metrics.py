@@ -28,8 +28,8 @@ EXTERNAL_REQUEST = Histogram(
     "external_request_duration_seconds", "One call of a model or service that is not ours", ["service"], buckets=FAST
 )
 AGGREGATION = Histogram("aggregation_duration_seconds", "Making one view of the market", buckets=FAST)
-CACHE_HITS = Counter("cache_hits_total", "Values that were at hand", ["tier"])
-CACHE_MISSES = Counter("cache_misses_total", "Values that were not at hand", ["tier"])
+CACHE_HITS = Counter("cache_hits_total", "Values that were at hand", ["kind", "tier"])
+CACHE_MISSES = Counter("cache_misses_total", "Values that were not at hand", ["kind", "tier"])
 ANALYSIS = Histogram("analysis_duration_seconds", "Advancing and scoring one closed minute", buckets=FAST)
 ORDERS = Counter("orders_total", "Orders by the state they came to", ["state"])
 ORDER_LATENCY = Histogram("order_latency_seconds", "From an input to what followed from it, committed", buckets=FAST)

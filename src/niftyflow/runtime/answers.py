@@ -10,14 +10,24 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import msgspec
+
 from niftyflow.analysis import on_demand
 from niftyflow.analysis.indicator_history import indicator_history
 from niftyflow.analysis.latest import LatestScorecards
 from niftyflow.bus.following import follow
 from niftyflow.kit.caller import LocalCaller
-from niftyflow.kit.clock import Clock, monotonic
+from niftyflow.kit.clock import Clock
 from niftyflow.kit.log import get_logger
-from niftyflow.model import Interval, Refused, Retryable, Scorecard, Unavailable, parse_instrument
+from niftyflow.model import (
+    Interval,
+    Refused,
+    Retryable,
+    Scorecard,
+    Unavailable,
+    UnknownInstrument,
+    parse_instrument,
+)
 from niftyflow.model.account_views import AccountView
 from niftyflow.runtime.commanding import GivenCommands
 from niftyflow.runtime.decisions import Stores
@@ -28,6 +38,8 @@ from niftyflow.runtime.supervisor import keep
 from niftyflow.runtime.system import SystemPicture
 from niftyflow.runtime.wiring import Engines
 from niftyflow.runtime.workspace import Workspace
+from niftyflow.storage.cache import Cache
+from niftyflow.storage.cache_channel import CacheChannel
 from niftyflow.trading.account_view import account_view
 from niftyflow.trading.stage import TradingDesk
 from niftyflow.trading.strategies import kinds
@@ -42,20 +54,46 @@ PAST_MS: Final = 10 * 86_400_000
 """How far back the last candle may lie of an instrument that counts among the newest."""
 
 
-class Answers:
-    """The questions of one process, on its engines. `desk` gives who trades now, None when nobody does."""
+class OwnAnswers:
+    """What only a process itself knows. `desk` gives who trades in it now, None when nobody does."""
+
+    def __init__(self, desk: Callable[[], TradingDesk | None], system: SystemPicture) -> None:
+        self._desk = desk
+        self._system = system
+        self.caller = LocalCaller({"account": self.account, "system": self.system})
+
+    async def account(self) -> AccountView:
+        """Return how the account stands now, positions at their last price.
+
+        Raises:
+            Unavailable: nobody trades it in this process now.
+        """
+        desk = self._desk()
+        if desk is None or desk.account is None:
+            raise Unavailable("trading", "the account is not open in this process")
+        return account_view(desk.account)
+
+    async def system(self) -> dict[str, Any]:
+        """Return the picture of the running graph."""
+        return await self._system.look()
+
+
+class Answers(OwnAnswers):
+    """The questions that a gateway asks, answered from the engines of its process."""
 
     def __init__(
         self, on: Engines, settings: AppSettings, clock: Clock, desk: Callable[[], TradingDesk | None],
-        system: SystemPicture,
+        system: SystemPicture, channel: CacheChannel,
     ) -> None:  # fmt: skip
+        super().__init__(desk, system)
         self._on = on
         self._settings = settings
         self._clock = clock
-        self._desk = desk
-        self._system = system
         self._latest = LatestScorecards()
-        self._computed: dict[str, tuple[float, Scorecard]] = {}
+        self._computed: Cache[Scorecard] = Cache(
+            channel, "analyses", self._analyzed, encode=msgspec.json.encode,
+            decode=msgspec.json.Decoder(Scorecard).decode, seconds=KEPT_SECONDS, most=MOST_KEPT,
+        )  # fmt: skip
         self.caller = LocalCaller(
             {
                 "analyze": self.analyze, "scorecards": self.scorecards, "indicator": self.indicator,
@@ -94,19 +132,12 @@ class Answers:
         key = str(parse_instrument(symbol))
         if at is not None:
             return await self._analyzed(key, at)
-        card = self._latest.card(key)
-        if card is not None:
-            return card
-        computed_at, known = self._computed.get(key, (0.0, None))
-        if known is not None and monotonic() - computed_at < KEPT_SECONDS:
-            return known
-        card = await self._analyzed(key, None)
-        if len(self._computed) >= MOST_KEPT:
-            self._computed.clear()
-        self._computed[key] = (monotonic(), card)
+        card = self._latest.card(key) or await self._computed.get(key)
+        if card is None:
+            raise UnknownInstrument(f"no candle of {key} is stored")
         return card
 
-    async def _analyzed(self, key: str, at: int | None) -> Scorecard:
+    async def _analyzed(self, key: str, at: int | None = None) -> Scorecard:
         on = self._on
         return await on_demand.analyze(on.market, on.decisions, key, at, settings=self._settings.analysis)
 
@@ -124,17 +155,6 @@ class Answers:
         )
 
     # -- trading ---------------------------------------------------------------------------------------------------
-
-    async def account(self) -> AccountView:
-        """Return how the account stands now, positions at their last price.
-
-        Raises:
-            Unavailable: nobody trades it in this process now.
-        """
-        desk = self._desk()
-        if desk is None or desk.account is None:
-            raise Unavailable("trading", "the account is not open in this process")
-        return account_view(desk.account)
 
     async def strategy_kinds(self) -> list[dict[str, Any]]:
         """Return every kind of strategy with its parameters as a JSON schema."""
@@ -154,10 +174,6 @@ class Answers:
         (found,) = await explain(Sources(stores, on.bus, on.journal, self._settings.analysis), [order])
         return found
 
-    async def system(self) -> dict[str, Any]:
-        """Return the picture of the running graph."""
-        return await self._system.look()
-
 
 @asynccontextmanager
 async def answering(
@@ -165,7 +181,8 @@ async def answering(
     parts: Callable[[], Sequence[Part]],
 ) -> AsyncIterator[tuple[LocalCaller, GivenCommands]]:  # fmt: skip
     """Answer questions and take commands for the time of a `with`; `parts` gives what runs in this process now."""
-    answers = Answers(on, settings, clock, desk, SystemPicture(on, clock, workspace, parts))
+    channel = CacheChannel(on.hot)
+    answers = Answers(on, settings, clock, desk, SystemPicture(on, clock, workspace, parts), channel)
     commands = GivenCommands(on.bus, on.book)
     worker, stopping = on.health.worker(WORKER), asyncio.Event()
 
@@ -175,6 +192,7 @@ async def answering(
             group.create_task(answers.run(), name="answers")
             group.create_task(commands.run(), name="given-commands")
 
+    await channel.open()
     running = asyncio.create_task(keep(WORKER, [worker], run, run, stopping), name=WORKER)
     try:
         yield answers.caller, commands
@@ -182,4 +200,5 @@ async def answering(
         stopping.set()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        await channel.close()
         worker.stops()

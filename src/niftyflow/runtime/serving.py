@@ -139,6 +139,7 @@ async def open_application(
         app = create_app(sources, settings.gateway, keys)
         app.state.hub = hub
         group.create_task(keep("gateway-hub", [hub_worker], hub.run, hub.run, ending), name="gateway-hub")
+        await sources.channel.open()
         worker.runs()
         door.app = app
         try:
@@ -148,6 +149,7 @@ async def open_application(
             worker.stops()
             ending.set()
             hub.stop()
+            await sources.channel.close()
 
 
 def pages_folder() -> Path | None:

@@ -23,9 +23,6 @@ LOAD_SECONDS: Final = 30.0
 UNHEARD_SECONDS: Final = 1.0
 """How long a value is kept in this process while nobody could tell us that it is no longer true."""
 
-_PROCESS_HITS, _HOT_HITS = metrics.CACHE_HITS.labels("process"), metrics.CACHE_HITS.labels("hot")
-_PROCESS_MISSES, _HOT_MISSES = metrics.CACHE_MISSES.labels("process"), metrics.CACHE_MISSES.labels("hot")
-
 
 def as_it_is(value: bytes) -> bytes:
     """Return bytes as they are: the `encode` and `decode` of values that are bytes."""
@@ -47,13 +44,14 @@ class Cache(Generic[T]):
 
     `load` asks the database; None is "there is none", which is not kept. `seconds` is the life of a value in this
     process and `hot_seconds` that in the hot store (None: the same); unless it is invalidated a value may be as old as
-    both together. `encode` and `decode` turn values into bytes and back.
+    both together. `encode` and `decode` turn values into bytes and back; without them values never leave this process,
+    as with a hot store that no other process sees.
     """
 
     def __init__(
         self, channel: CacheChannel, kind: str, load: Callable[[str], Awaitable[T | None]], *,
-        encode: Callable[[T], bytes], decode: Callable[[bytes], T], seconds: float, hot_seconds: float | None = None,
-        most: int = MOST_VALUES, load_seconds: float = LOAD_SECONDS,
+        encode: Callable[[T], bytes] | None = None, decode: Callable[[bytes], T] | None = None, seconds: float,
+        hot_seconds: float | None = None, most: int = MOST_VALUES, load_seconds: float = LOAD_SECONDS,
     ) -> None:  # fmt: skip
         self._channel = channel
         self._kind = kind
@@ -61,10 +59,14 @@ class Cache(Generic[T]):
         self._life = seconds
         self._load_seconds = load_seconds
         self._first: FirstTier[T] = FirstTier(most, channel.seconds)
-        self._hot: HotTier[T] = HotTier(
-            channel.hot, channel.patience, kind, seconds=hot_seconds or seconds, load_seconds=load_seconds,
-            encode=encode, decode=decode,
-        )  # fmt: skip
+        self._hot: HotTier[T] | None = None
+        if channel.hot.is_shared and encode is not None and decode is not None:
+            self._hot = HotTier(
+                channel.hot, channel.patience, kind, seconds=hot_seconds or seconds, load_seconds=load_seconds,
+                encode=encode, decode=decode,
+            )  # fmt: skip
+        self._hits = metrics.CACHE_HITS.labels(kind, "process")
+        self._misses = metrics.CACHE_MISSES.labels(kind, "process")
         self._loads: dict[str, _Load[T]] = {}
         self._running: set[asyncio.Task[T | None]] = set()
         channel.join(kind, self)
@@ -78,9 +80,9 @@ class Cache(Generic[T]):
         """
         value = self._first.get(key)
         if value is not None:
-            _PROCESS_HITS.inc()
+            self._hits.inc()
             return value
-        _PROCESS_MISSES.inc()
+        self._misses.inc()
         load = self._loads.get(key) or self._begin(key)
         try:
             return await asyncio.shield(load.task)  # one who goes away takes nothing from the others
@@ -131,7 +133,8 @@ class Cache(Generic[T]):
             Retryable: it is away.
             Refused: it is full.
         """
-        await self._hot.forget(keys)
+        if self._hot is not None:
+            await self._hot.forget(keys)
 
     @property
     def _name(self) -> str:
@@ -163,16 +166,18 @@ class Cache(Generic[T]):
         return value
 
     async def _ask(self, key: str, load: _Load[T]) -> T | None:
-        stamp = None
+        hot, stamp = self._hot, None
+        if hot is None:
+            return await self._load(key)
         if not self._channel.is_untold(self._kind, key):
-            found = await self._hot.get(key)
+            found = await hot.get(key)
             if found is not None:
                 shared, stamp = found
                 if shared is not None:
-                    _HOT_HITS.inc()
+                    metrics.CACHE_HITS.labels(self._kind, "hot").inc()
                     return shared
-        _HOT_MISSES.inc()
+        metrics.CACHE_MISSES.labels(self._kind, "hot").inc()
         value = await self._load(key)
         if value is not None and stamp is not None and not load.is_stale:
-            await self._hot.put(key, value, stamp)
+            await hot.put(key, value, stamp)
         return value

@@ -1,7 +1,8 @@
 """Telling the processes which cached values are no longer true, and hearing it: for all caches of a process.
 
 What could not be told is kept and told once the hot store is back. While the channel is not heard its caches know it,
-and whenever it was lost they drop what they hold. It knows keys, never values.
+and whenever it was lost they drop what they hold. Where the hot store is this process's alone there is nobody to tell
+or to hear. It knows keys, never values.
 """
 
 from __future__ import annotations
@@ -42,15 +43,22 @@ class Told(Protocol):
         """Make the shared values of keys void."""
         ...
 
+    async def close(self) -> None:
+        """Give up the loads under way, and forget what this process holds."""
+        ...
+
 
 class CacheChannel:
-    """What the caches of a process share: the hot store, and the word of what is no longer true."""
+    """What the caches of a process share: the hot store, and the word of what is no longer true.
+
+    With a hot store that no other process sees, its caches have two tiers: this process and the database.
+    """
 
     def __init__(self, hot: HotStore, seconds: Callable[[], float] = monotonic) -> None:
         self.hot = hot
         self.seconds = seconds
         self.patience = Patience(seconds)
-        self.is_heard = False
+        self.is_heard = not hot.is_shared
         self._name = uuid4().hex
         self._caches: dict[str, Told] = {}
         self._untold: dict[tuple[str, str], int] = {}
@@ -60,17 +68,19 @@ class CacheChannel:
 
     async def open(self) -> None:
         """Begin to hear and to tell; the hot store must be open, but need not be there."""
-        if not self._tasks:
+        if self.hot.is_shared and not self._tasks:
             self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tell_untold())]
 
     async def close(self) -> None:
-        """Hear and tell no more; what was not told is lost."""
+        """Hear and tell no more, and close the caches; what was not told is lost."""
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        self._hears(is_heard=False)
+        self._hears(is_heard=not self.hot.is_shared)
+        for cache in self._caches.values():
+            await cache.close()
 
     def join(self, kind: str, cache: Told) -> None:
         """Add the cache of a kind.
@@ -92,6 +102,8 @@ class CacheChannel:
         Raises:
             Unavailable: too many keys wait to be told; nothing was.
         """
+        if not self.hot.is_shared:
+            return True
         if len(self._untold) + len(keys) > MOST_UNTOLD:
             raise Unavailable("hot store", f"{len(self._untold)} invalidated keys wait to be told")
         self._told += 1

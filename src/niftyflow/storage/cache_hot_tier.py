@@ -24,6 +24,8 @@ T = TypeVar("T")
 REST_SECONDS: Final = 1.0
 """For how long a hot store that failed is not asked: each question could take its whole second."""
 SPARE_SECONDS: Final = 5.0
+LARGEST_BYTES: Final = 8 * 1024 * 1024
+"""A larger value is not shared: one round trip would hold up everybody else's."""
 
 
 class Patience:
@@ -86,6 +88,8 @@ class HotTier(Generic[T]):
         if self._patience.rests:
             return
         stored = _mark(stamp) + self._encode(value)
+        if len(stored) > LARGEST_BYTES:
+            return
         try:
             await self._hot.set_many({self._value_key(key): stored}, self._seconds)
         except (Retryable, Refused) as error:

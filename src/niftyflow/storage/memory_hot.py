@@ -56,6 +56,8 @@ class _Stream:
 class MemoryHotStore:
     """`HotStore` in memory. `seconds` measures lives, `clock` gives the ms of stream ids."""
 
+    is_shared = False
+
     def __init__(
         self,
         *,

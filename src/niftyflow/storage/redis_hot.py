@@ -41,6 +41,8 @@ TAKE_SHA: Final = _sha(token_bucket.SCRIPT)
 class RedisHotStore:
     """`HotStore` on a server that others share; `dropped` counts messages that slow listeners lost."""
 
+    is_shared = True
+
     def __init__(self, settings: RedisSettings) -> None:
         self._settings = settings
         self._prefix = settings.prefix

@@ -137,7 +137,7 @@ async def test_an_instrument_that_is_listed_later_is_counted(tmp_path):
 async def test_a_named_universe_is_counted_from_the_first_minute_on(tmp_path):
     """Who is named and says nothing is missing; who is not named is not counted; the position follows each minute."""
     settings = AggregationSettings(universe="PAIR", members=("nse:b", "C"))
-    hits, misses = ({"tier": "scorecards"},) * 2
+    hits, misses = ({"kind": "scorecards", "tier": "process"},) * 2
     before = seen("cache_hits_total", hits), seen("cache_misses_total", misses)
     async with desk(tmp_path, KNOWN, settings) as day:
         await put(day)

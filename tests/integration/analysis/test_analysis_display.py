@@ -40,6 +40,33 @@ async def test_the_hot_store_shows_the_last_indicators_and_the_newest_scorecards
     assert newest["missing"]["vwap"] == "nothing was traded in volume yet"
 
 
+class CountingHotStore(MemoryHotStore):
+    """A hot store that counts how it is asked to add to a stream."""
+
+    one_by_one = together = 0
+
+    async def add_to_stream(self, key, fields, max_length) -> str:
+        """Count a round trip for one entry."""
+        self.one_by_one += 1
+        return await super().add_to_stream(key, fields, max_length)
+
+    async def add_all_to_stream(self, key, entries, max_length) -> list[str]:
+        """Count a round trip for all entries."""
+        self.together += 1
+        return await super().add_all_to_stream(key, entries, max_length)
+
+
+async def test_scorecards_are_shown_in_one_round_trip_a_batch(ground):
+    """Not in one for each instrument and minute."""
+    hot = CountingHotStore()
+    await hot.open()
+    await ground.put(*tape(walk(KEYS, 12)))
+    await ground.analyze(hot=hot)
+    assert len(await hot.read_stream(RESULTS, count=5000)) == 12 * len(KEYS)
+    assert hot.one_by_one == 0
+    assert 1 <= hot.together < 12
+
+
 class AwayHotStore(MemoryHotStore):
     """A hot store that does not answer."""
 

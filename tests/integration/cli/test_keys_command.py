@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 from niftyflow.gateway.keys import Keyring
+from niftyflow.storage.cache_channel import CacheChannel
+from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.sqlite_book import SqliteBookStore
 from niftyflow.storage.sqlite_keys import SqliteKeyStore
 from support.command_line import Niftyflow, niftyflow
@@ -18,7 +20,7 @@ async def identified(workspace: Path, *, key: str = "", ticket: str = "") -> str
     """Return the name of the key that a key's or ticket's text stands for."""
     book = SqliteBookStore(workspace / "book.db")
     await book.open()
-    keyring = Keyring(SqliteKeyStore(book.database))
+    keyring = Keyring(SqliteKeyStore(book.database), CacheChannel(MemoryHotStore()))
     identity = await (keyring.of_key(key) if key else keyring.use_ticket(ticket))
     await book.close()
     return None if identity is None else identity.name

@@ -1,4 +1,4 @@
-"""A gateway over a small market, for every test here."""
+"""A gateway over a small market, and Redis servers, for every test here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from support.gateways import Gateway, gateway
+from support.redis import redis_server, start_redis
+
+__all__ = ["redis_server", "start_redis"]
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from niftyflow.gateway import keys as access
 from niftyflow.gateway.keys import COOKIE, KEY_PREFIX, Keyring, first_key, hash_of, link_of, new_key, new_ticket
 from niftyflow.kit.clock import VirtualClock, WallClock
 from niftyflow.model import Misconfigured, Refused, Unavailable
+from niftyflow.storage.cache_channel import CacheChannel
 from niftyflow.storage.key_ports import ApiKey
 from support.gateways import Gateway, gateway
+from support.stores import SecondsClock
 
 CLOCK, KEYS, SESSION = "/api/v1/clock", "/api/v1/keys", "/api/v1/session"
 OURS = {"X-Requested-With": "niftyflow"}
@@ -211,16 +213,15 @@ async def test_a_session_ends_with_its_key(tmp_path: Path):
             assert (await browser.get(CLOCK)).status_code == 401
 
 
-async def test_what_is_remembered_still_ends_in_time(served: Gateway, monkeypatch: pytest.MonkeyPatch):
-    """An identity is kept for five minutes, but not beyond its own end; then the store is asked again."""
-    clock = VirtualClock(WallClock().now())
-    keyring = Keyring(served.keys, clock)
+async def test_what_is_remembered_still_ends_in_time(served: Gateway):
+    """An identity is kept for a minute, but not beyond its own end; then the store is asked again."""
+    clock, seconds = VirtualClock(WallClock().now()), SecondsClock()
+    keyring = Keyring(served.keys, CacheChannel(served.sources.hot, seconds), clock)
     key, secret = await keyring.add("short", ["read"], "standard", 1)
     assert await keyring.of_key(secret) is not None
     await served.keys.revoke_key(key.id, clock.now())  # by another process
     assert await keyring.of_key(secret) is not None
-    moment = access.monotonic() + access.CACHE_SECONDS + 1
-    monkeypatch.setattr(access, "monotonic", lambda: moment)
+    seconds.now += access.KEPT_SECONDS
     assert await keyring.of_key(secret) is None
     _, other = await keyring.add("other", ["read"], "standard", 1)
     assert await keyring.of_key(other) is not None
@@ -228,14 +229,18 @@ async def test_what_is_remembered_still_ends_in_time(served: Gateway, monkeypatc
     assert await keyring.of_key(other) is None
 
 
-async def test_what_is_remembered_is_bounded(served: Gateway, monkeypatch: pytest.MonkeyPatch):
-    """The oldest goes first."""
-    monkeypatch.setattr(access, "MOST_CACHED", 2)
-    keyring = Keyring(served.keys)
-    for name in ("a", "b", "c"):
-        _, secret = await keyring.add(name, ["read"], "standard", 1)
-        await keyring.of_key(secret)
-    assert [known.name for known, _ in keyring._known.values()] == ["b", "c"]
+async def test_a_key_revoked_by_another_process_takes_a_browser_that_is_known_along(served: Gateway):
+    """A session is remembered apart from its key, and holds no longer than that."""
+    secret = await made(served, "read")
+    keyring: Keyring = served.app.state.keyring
+    async with served.anonymous() as browser:
+        assert (await browser.post(SESSION, json={"key": secret})).status_code == 200
+        assert (await browser.get(CLOCK)).status_code == 200
+        (key,) = [each for each in await served.keys.keys() if each.hash == hash_of(secret)]
+        await served.keys.revoke_key(key.id, WallClock().now())
+        assert (await browser.get(CLOCK)).status_code == 200
+        keyring._keys.drop([key.hash])  # as when it is told
+        assert (await browser.get(CLOCK)).status_code == 401
 
 
 async def test_the_first_key_is_kept_for_its_owner_alone_and_made_once(tmp_path: Path):
@@ -276,14 +281,15 @@ async def test_a_key_that_cannot_be_kept_is_not_made(tmp_path: Path):
 async def test_a_ticket_is_in_the_name_of_the_key_that_may_do_most_or_of_the_one_named(served: Gateway):
     """And is refused when there is none."""
     await made(served, "read")
+    keyring: Keyring = served.app.state.keyring
     now = WallClock().now()
     for name, expected in ((None, "owner"), ("read-standard", "read-standard")):
-        identity = await Keyring(served.keys).use_ticket(await new_ticket(served.keys, served.settings, now, name))
+        identity = await keyring.use_ticket(await new_ticket(served.keys, served.settings, now, name))
         assert identity is not None
         assert identity.name == expected
     with pytest.raises(Refused, match="no key named nobody"):
         await new_ticket(served.keys, served.settings, now, "nobody")
-    assert await Keyring(served.keys).use_ticket("x" * 300) is None
+    assert await keyring.use_ticket("x" * 300) is None
 
 
 async def test_a_link_carries_its_ticket_where_no_server_logs_it():

@@ -6,8 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from niftyflow.gateway import limits
-from niftyflow.gateway.limits import Buckets, Rate, rates_of
+from niftyflow.gateway.limits import REST_SECONDS, Buckets, Limits, Rate, rates_of
 from niftyflow.gateway.settings import GatewaySettings
+from niftyflow.kit.health import Health
+from niftyflow.model import Unavailable
+from niftyflow.storage.memory_hot import MemoryHotStore
 
 
 class Seconds:
@@ -72,3 +75,61 @@ def test_every_tier_has_its_rate_from_the_settings():
     """Standard 10 and 20, premium 50 and 100, unless set."""
     rates = rates_of(GatewaySettings(owner_per_second=7, owner_burst=9))
     assert rates == {"standard": (10, 20), "premium": (50, 100), "owner": (7, 9)}
+
+
+class ServerSeen(MemoryHotStore):
+    """A hot store that others see, asked for tokens so often; it can be away."""
+
+    is_shared = True
+    is_away = False
+    asked = 0
+
+    async def take_tokens(self, key: str, rate: float, burst: int, now: float | None = None) -> float:
+        """Count, and fail while it is away."""
+        self.asked += 1
+        if self.is_away:
+            raise Unavailable("hot store", "it is away")
+        return await super().take_tokens(key, rate, burst, now)
+
+
+RATES = {"standard": Rate(0.001, 3), "owner": Rate(1000, 1000)}
+
+
+async def test_two_processes_share_a_limit_and_one_without_a_shared_store_asks_nobody():
+    """Three pass in both together; what a tier is not known by has the standard's rate."""
+    hot = ServerSeen()
+    one, other = Limits(hot, Health(), RATES), Limits(hot, Health(), RATES)
+    waits = [await (one, other)[n % 2].take("a", "unheard of") for n in range(6)]
+    assert [wait > 0 for wait in waits] == [False] * 3 + [True] * 3
+    alone = MemoryHotStore()
+    limits_alone = Limits(alone, Health(), RATES)
+    assert [await limits_alone.take("a", "standard") > 0 for _ in range(4)] == [False] * 3 + [True]
+    assert alone.used_bytes == 0
+
+
+async def test_what_the_own_bucket_refuses_is_not_asked_of_the_store():
+    """Who asks far too often costs it nothing."""
+    hot = ServerSeen()
+    limited = Limits(hot, Health(), RATES)
+    for _ in range(50):
+        await limited.take("a", "standard")
+    assert hot.asked == 3
+
+
+async def test_a_store_that_is_away_is_asked_once_a_second_and_its_return_is_told():
+    """By one request; the worker runs all the while, and says what it does without."""
+    hot, health, seconds = ServerSeen(), Health(), Seconds()
+    limited, worker = Limits(hot, health, RATES, seconds), health.worker(limits.WORKER)
+    worker.runs()
+    hot.is_away = True
+    assert [await limited.take("a", "owner") for _ in range(20)] == [0.0] * 20
+    assert hot.asked == 1
+    assert (worker.state.value, "not shared" in worker.reason) == ("running", True)
+    seconds.now += REST_SECONDS
+    assert [await limited.take("a", "owner") for _ in range(20)] == [0.0] * 20
+    assert hot.asked == 2
+    hot.is_away = False
+    seconds.now += REST_SECONDS
+    assert [await limited.take("a", "owner") for _ in range(20)] == [0.0] * 20
+    assert hot.asked == 22
+    assert worker.reason == ""

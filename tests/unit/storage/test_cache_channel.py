@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 
 from niftyflow.model import Unavailable
 from niftyflow.storage.cache_channel import CHANNEL, MOST_UNTOLD
-from niftyflow.storage.memory_hot import MemoryHotStore
-from support.cached import Database, LeavingHotStore, Process, processes
+from support.cached import Database, LeavingHotStore, Process, SharedHotStore, processes
 from support.stores import SecondsClock
 from support.waiting import until
 
@@ -20,7 +19,7 @@ from support.waiting import until
 async def test_what_one_process_invalidates_the_others_forget():
     """And only that."""
     database = Database(TCS=b"old", INFY=b"1500")
-    async with processes(2, MemoryHotStore(), database) as (one, other):
+    async with processes(2, SharedHotStore(), database) as (one, other):
         for each in (one, other):
             assert [await each.cache.get(key) for key in ("TCS", "INFY")] == [b"old", b"1500"]
         database.values["TCS"] = b"new"
@@ -36,7 +35,7 @@ async def test_thousands_of_keys_are_invalidated_at_once():
     """In several messages."""
     names = [str(n) for n in range(2500)]
     database = Database(**dict.fromkeys(names, b"old"))
-    async with processes(2, MemoryHotStore(), database) as (one, other):
+    async with processes(2, SharedHotStore(), database) as (one, other):
         for name in names:
             await other.cache.get(name)
         database.values = dict.fromkeys(names, b"new")
@@ -64,7 +63,7 @@ async def test_losing_the_channel_drops_all_that_a_process_holds():
     """At once; and what was loaded unheard is dropped again when it is heard."""
     clock = SecondsClock()
     database = Database(TCS=b"1")
-    hot = MemoryHotStore(seconds=clock)
+    hot = SharedHotStore(seconds=clock)
     await hot.open()
     async with processes(1, hot, database, clock) as (one,):
         await one.cache.get("TCS")
@@ -83,7 +82,7 @@ async def test_what_is_loaded_while_the_channel_is_lost_and_found_is_not_kept():
     """It may have been invalidated unheard."""
     database = Database(TCS=b"old")
     database.gate.clear()
-    hot = MemoryHotStore()
+    hot = SharedHotStore()
     async with processes(1, hot, database) as (one,):
         early = asyncio.ensure_future(one.cache.get("TCS"))
         await until(lambda: database.asked == ["TCS"])
@@ -97,7 +96,7 @@ async def test_what_is_loaded_while_the_channel_is_lost_and_found_is_not_kept():
 
 async def test_messages_lost_in_a_full_queue_drop_all():
     """The listener was too slow: what they said is not known."""
-    hot, database = MemoryHotStore(listener_messages=2), Database(TCS=b"1")
+    hot, database = SharedHotStore(listener_messages=2), Database(TCS=b"1")
     async with processes(1, hot, database) as (one,):
         await one.cache.get("TCS")
         for _ in range(3):
@@ -111,7 +110,7 @@ async def test_messages_lost_in_a_full_queue_drop_all():
 )
 async def test_a_message_that_cannot_be_read_drops_all(message: bytes):
     """Whatever it meant; one of another kind drops nothing."""
-    hot, database = MemoryHotStore(), Database(TCS=b"1")
+    hot, database = SharedHotStore(), Database(TCS=b"1")
     async with processes(1, hot, database) as (one,):
         await one.cache.get("TCS")
         await hot.publish(CHANNEL, b'["another","others","TCS"]')
