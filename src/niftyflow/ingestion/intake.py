@@ -93,10 +93,10 @@ class Intake:
         """Mark the time of our own clock, once a second, unless the feed tells it.
 
         It never runs ahead of when the feed was last heard: what was not heard was not observed. `was_asleep` says
-        that the whole process, or the machine, stood still since the last call.
+        that the whole process, or the machine, stood still since the last call; a feed that tells the time waited.
         """
         taken = Taken()
-        self._is_unseen |= was_asleep
+        self._is_unseen |= was_asleep and not self._follows_feed
         if not self._follows_feed and now // SECOND_MS > self._second:
             self._second = now // SECOND_MS
             known = now if heard_at is None else min(now, heard_at)
@@ -107,12 +107,13 @@ class Intake:
         """Refuse a clock that is behind what the journal holds: its records would be taken for old ones.
 
         Raises:
-            Misconfigured: the feed's session is older than the workspace's last record.
+            Misconfigured: the feed's session is older than the last record taken in.
         """
         if now + MINUTE_MS < self.last:
             raise Misconfigured(
-                f"this workspace holds data up to {moment(self.last).isoformat()} and the feed is at "
-                f"{moment(now).isoformat()}: use another workspace (--workspace) for an older session"
+                f"the log holds data up to {moment(self.last).isoformat()} and the feed is at "
+                f"{moment(now).isoformat()}: play a later session, or keep this one apart: in another workspace "
+                "(--workspace), or on a cluster with another bus.prefix and database"
             )
 
     def _number(self, taken: Taken, events: list[FeedEvent]) -> Iterator[list[TickBatch]]:

@@ -1,6 +1,7 @@
-"""Ingestion running: the lease, the feed, the journal, the latest ticks. The rules are in `intake.py`.
+"""Ingestion running: the tenure, the feed, the journal, the latest ticks. The rules are in `intake.py`.
 
-It never pushes back to the feed for a slow reader: the journal is the buffer.
+It never pushes back to the feed for a slow reader: the journal is the buffer. It never stops for what keeps the leases:
+a feed cannot be read again, and what the journal has may be forwarded later.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import msgspec
 from pydantic import Field, field_validator
 
 from niftyflow.brokers.port import Feed, FeedEvent
+from niftyflow.bus.port import count_of
 from niftyflow.ingestion.intake import TOPIC, Intake, Record, Taken
+from niftyflow.ingestion.tenure import Tenure
 from niftyflow.kit import metrics
 from niftyflow.kit.clock import Clock, WallClock, monotonic
 from niftyflow.kit.dead_letters import DeadLetters
@@ -23,8 +26,7 @@ from niftyflow.kit.retry import until_it_works
 from niftyflow.kit.settings import Settings
 from niftyflow.kit.showing import Showing
 from niftyflow.model import Instrument, TickBatch, Watermark
-from niftyflow.storage.book_ports import LeaseLost
-from niftyflow.storage.ports import HotStore, Lease, Leases
+from niftyflow.storage.ports import HotStore
 
 log = get_logger(__name__)
 
@@ -87,35 +89,38 @@ class Told(NamedTuple):
 
 
 class Ingestion:
-    """One feed into one journal, under the leases of its partitions; `prepare` is awaited once they are held."""
+    """One feed into one journal, during a tenure; `prepare` is awaited once it has begun.
+
+    The tenure outlives it: whoever made that gives it back, when everything is forwarded.
+    """
 
     def __init__(
         self,
         feed: Feed,
         journal: Journal,
         hot: HotStore,
-        leases: Leases,
+        tenure: Tenure,
         letters: DeadLetters,
         worker: Worker,
         clock: Clock,
         settings: IngestionSettings,
-        partitions: Sequence[int] = (0,),
         prepare: Callable[[], Awaitable[object]] | None = None,
         told: Callable[[], Awaitable[Told]] | None = None,
     ) -> None:
         self._feed = feed
         self._journal = journal
         self._hot = hot
-        self._leases = leases
+        self._tenure = tenure
         self._letters = letters
         self._worker = worker
         self._clock = clock
         self._settings = settings
-        self._partitions = partitions
         self._prepare = prepare or _nothing
         self._told = told or _nothing_told
         self._stopping = asyncio.Event()
         self._showing = Showing("ingestion")
+        self._end = 0
+        """The journal's next offset."""
         self.ended = asyncio.Event()
 
     def stop(self) -> None:
@@ -127,29 +132,25 @@ class Ingestion:
 
         Raises:
             LeaseHeld: another process ingests here.
-        LeaseLost: another process may have taken over.
+            LeaseLost: another process has taken over.
             Misconfigured: the feed's time is behind what the journal holds.
             Retryable: stopped while the journal was away; what was in hand is lost.
         """
-        held: list[Lease] = []
         try:
-            for partition in self._partitions:
-                held.append(await self._leases.acquire(f"{TOPIC}/{partition}"))  # noqa: PERF401 - what is held must be given back
+            await self._tenure.begin()
             await self._prepare()
-            await self._take_in(instruments, held)
+            await self._take_in(instruments)
         finally:
             await self._feed.stop()
-            for lease in held:
-                await lease.release()
             self._worker.stops()
 
-    async def _take_in(self, instruments: Sequence[Instrument], held: Sequence[Lease]) -> None:
-        end = await self._journal.end(TOPIC)
+    async def _take_in(self, instruments: Sequence[Instrument]) -> None:
+        self._end = sum((await self._journal.end(TOPIC)).values())
         last = await self._journal.last_watermark(TOPIC, 0)
         told = await self._told()
         intake = Intake(
             self._feed.source,
-            sequence=max(sum(end.values()), told.records),
+            sequence=max(self._end, told.records),
             last=max(last.time if last is not None else 0, told.until),
             grace_ms=self._settings.grace_ms,
             follows_feed=not isinstance(self._clock, WallClock),
@@ -164,7 +165,7 @@ class Ingestion:
                 waited_from = monotonic()
                 await asyncio.wait({reading}, timeout=TURN_SECONDS)
                 was_asleep = monotonic() - waited_from > ASLEEP_SECONDS
-                _refuse_without(held)
+                await self._tenure.look(self._end)
                 now = self._clock.now()  # before the journal is waited for: what comes meanwhile is not of this time
                 if reading.done():
                     events, reading = reading.result(), None
@@ -187,6 +188,8 @@ class Ingestion:
             await asyncio.sleep(0)
             latest = _latest(taken.bodies)  # spelled while the journal is written, shown once it is
             await journaling
+            self._end += sum(map(count_of, taken.bodies))
+            self._tenure.wrote(self._end)
             await self._show(latest)
         await until_it_works(lambda: self._letters.put(taken.letters), self._worker, self._stopping)
         for outcome, count in (("journaled", taken.ticks), ("refused", len(taken.letters))):
@@ -203,7 +206,7 @@ class Ingestion:
             log.error("clock_stepped", advice="ours goes on as before; once the system's is right, restart niftyflow")
             self._clock.steps = 0
         if intake.is_up:
-            self._worker.runs()
+            self._worker.runs("" if self._tenure.is_held else "into the journal alone: the leases are not surely ours")
         else:
             self._worker.waits(f"{intake.source} feed is away")
 
@@ -218,17 +221,6 @@ def _latest(bodies: Sequence[Record]) -> dict[str, bytes]:
         f"tick:latest:{tick.instrument}": msgspec.json.encode(tick)
         for tick in ticks.take(ticks.last_of_each()).to_records()
     }
-
-
-def _refuse_without(held: Sequence[Lease]) -> None:
-    """Refuse to write for partitions that another process may have by now.
-
-    Raises:
-        LeaseLost: naming the first that is not ours any more.
-    """
-    for lease in held:
-        if not lease.is_held:
-            raise LeaseLost(f"the lease {lease.name} was lost: another process may take these ticks in by now")
 
 
 async def _nothing() -> None:

@@ -1,7 +1,8 @@
 """The journal's ticks on the cluster once: what a forwarder publishes again after a crash or a failure is left out.
 
 A tick's sequence is its number in the journal. At the start and after each failure a partition is asked which of them
-it has, so no reader has to know a tick that comes twice. It leaves out what is there and nothing else.
+it has, so no reader has to know a tick that comes twice. It leaves out what is there and nothing else. It publishes
+while the leases of the partitions are surely held; otherwise the journal waits.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from niftyflow.bus.port import Body, Bus, count_of
+from niftyflow.ingestion.tenure import Tenure
 from niftyflow.kit.log import get_logger
 from niftyflow.kit.stage import Writer
-from niftyflow.model import Retryable, TickBatch
+from niftyflow.model import Retryable, TickBatch, Unavailable
 
 log = get_logger(__name__)
 
@@ -29,18 +31,61 @@ class TellsTicks(Protocol):
         ...
 
 
+class Addressed(Protocol):
+    """The part of a bus that is needed to publish once."""
+
+    def partition_of(self, topic: str, key: str) -> int:
+        """Return the partition that records of `key` go to."""
+        ...
+
+    async def publish(self, topic: str, bodies: Sequence[Body], partition: int | None = None) -> None:
+        """Append durably."""
+        ...
+
+
+class WhileHeld:
+    """Publishes to a bus while a tenure is surely ours; who asks at another time waits from the second time on."""
+
+    def __init__(self, bus: Addressed, tenure: Tenure) -> None:
+        self._bus = bus
+        self._tenure = tenure
+        self._has_told = False
+
+    def partition_of(self, topic: str, key: str) -> int:
+        """Return the partition that records of `key` go to."""
+        return self._bus.partition_of(topic, key)
+
+    async def publish(self, topic: str, bodies: Sequence[Body], partition: int | None = None) -> None:
+        """Publish.
+
+        Raises:
+            Retryable: the bus is away, or the tenure is not surely ours, which is told once.
+        """
+        if not self._tenure.is_held:
+            if not self._has_told:
+                self._has_told = True
+                raise Unavailable(
+                    f"the lease of {self._tenure.name}",
+                    "it was not renewed in time; the journal is forwarded once it is",
+                )
+            await self._tenure.held_again()
+        self._has_told = False
+        await self._bus.publish(topic, bodies, partition)
+
+
 class OnceOnly:
     """Publishes to a bus the ticks that it has not; watermarks may come twice, and say the same."""
 
-    def __init__(self, bus: Bus, tells: TellsTicks) -> None:
+    def __init__(self, bus: Addressed, tells: TellsTicks) -> None:
         self._bus = bus
         self._tells = tells
         self._there: dict[int, NDArray[np.int64]] = {}
 
     @classmethod
-    def of(cls, bus: Bus) -> Writer:
-        """Return what writes to a bus once, or the bus itself where it cannot say what it has."""
-        return cls(bus, bus) if isinstance(bus, TellsTicks) else bus
+    def of(cls, bus: Bus, tenure: Tenure) -> Writer:
+        """Return what writes to a bus during a tenure; once, where the bus can say what it has."""
+        guarded = WhileHeld(bus, tenure)
+        return cls(guarded, bus) if isinstance(bus, TellsTicks) else guarded
 
     async def publish(self, topic: str, bodies: Sequence[Body], partition: int | None = None) -> None:
         """Publish what is new.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from niftyflow.bus.port import Bus, Start, Subscription
 from niftyflow.ingestion.forward import Forwarder
+from niftyflow.ingestion.tenure import Tenure
 from niftyflow.kit.clock import Clock, WallClock
 from niftyflow.kit.join import Input, Join, Place
 from niftyflow.kit.joined_reader import JoinedReader, Lanes
@@ -63,11 +64,11 @@ class Parts:
         self._settings = settings
         self._clock = clock
 
-    async def forwarder(self) -> Part:
-        """Make what carries the journal to the cluster."""
+    async def forwarder(self, tenure: Tenure) -> Part:
+        """Make what carries the journal to the cluster during a tenure."""
         bus, journal = self._on.bus, self._on.journal
-        stage = Forwarder(bus, self._settings.ingestion.partitions(bus.partitions(Forwarder.topic)))
-        shell = self._shell(stage, OnceOnly.of(bus))
+        stage = Forwarder(bus, self._settings.ingestion.partitions(bus.partitions(Forwarder.topic)), tenure.kept)
+        shell = self._shell(stage, OnceOnly.of(bus, tenure))
         return Part(shell, await journal.subscribe(stage.topic, group=stage.group, assignment=shell), journal)
 
     async def processing(self) -> Part:

@@ -1,7 +1,8 @@
 """Keeps the workers of a process alive: one that crashes is begun again, later each time, and the others go on.
 
 What a worker handles itself (the world is away, a record is broken) never comes here. What crashed begins as after a
-restart of the process: from its commit, its stores and its book; nothing in memory is trusted.
+restart of the process: from its commit, its stores and its book; nothing in memory is trusted. One that cannot go on,
+or begin, because the world is away has not crashed: it waits, and is tried again every few seconds.
 """
 
 from __future__ import annotations
@@ -9,25 +10,52 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar
 
 from niftyflow.kit.clock import monotonic
 from niftyflow.kit.health import Worker
 from niftyflow.kit.join import Place
 from niftyflow.kit.log import get_logger
-from niftyflow.model import Refused
+from niftyflow.model import Refused, Retryable, Unavailable
 from niftyflow.runtime.parts import Part
 from niftyflow.storage.book_ports import LeaseLost
-from niftyflow.storage.ports import Lease
 
 log = get_logger(__name__)
 
 T = TypeVar("T")
 
-FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 300.0
-WELL_SECONDS = 300.0
-"""A worker that ran so long before it crashed begins with the first wait again."""
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a worker is waited with before it is begun again, in seconds.
+
+    After crashes that is the first wait, then twice as long each time, up to the longest; who ran well for so long
+    begins with the first again. While the world is away it is always the same.
+    """
+
+    first_wait_seconds: float = 1.0
+    longest_wait_seconds: float = 300.0
+    well_seconds: float = 300.0
+    away_seconds: float = 2.0
+
+
+PATIENCE: Final = Patience()
+
+
+class Losable(Protocol):
+    """The part of a lease that a unit needs."""
+
+    name: str
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether another owner is known to have had it since."""
+        ...
+
+    async def lost(self) -> None:
+        """Return when it is not surely ours."""
+        ...
 
 
 class Unit:
@@ -39,7 +67,7 @@ class Unit:
     def __init__(self, name: str, workers: Sequence[Worker], make: Make) -> None:
         self.name = name
         self.workers = tuple(workers)
-        self.leases: list[Lease] = []
+        self.leases: list[Losable] = []
         self._make = make
         self._stack = AsyncExitStack()
         self.parts: list[Part] = []
@@ -91,22 +119,27 @@ class Unit:
 Make = Callable[[Unit, AsyncExitStack], Awaitable[list[Part]]]
 
 
-async def _until_lost(lease: Lease) -> None:
+async def _until_lost(lease: Losable) -> None:
     await lease.lost()
-    raise LeaseLost(f"the lease {lease.name} was lost: another process may do this work by now")
+    if lease.is_taken:
+        raise LeaseLost(f"the lease {lease.name} was lost: another process may do this work by now")
+    raise Unavailable(f"the lease {lease.name}", "it was not renewed in time, so another process may get it")
 
 
 async def keep(
     name: str, workers: Sequence[Worker], run: Callable[[], Coroutine[Any, Any, None]],
     again: Callable[[], Coroutine[Any, Any, None]], stopping: asyncio.Event, *, stands_by: bool = False,
+    patience: Patience = PATIENCE,
 ) -> None:  # fmt: skip
     """Run something; when it crashes, say so, wait 1, 2, 4 … 300 s, and run it `again`; until it ends or is stopped.
+
+    When the world is away its workers say that they wait, and it is run again every few seconds.
 
     Raises:
         Refused: before any of its workers ran: somebody has to look at the surroundings or the settings.
         LeaseLost: a newer owner has the work; who `stands_by` waits until that one ends instead.
     """
-    wait = FIRST_WAIT_SECONDS
+    wait = patience.first_wait_seconds
     while not stopping.is_set():
         began = monotonic()
         try:
@@ -115,20 +148,24 @@ async def keep(
             cause = _ends_the_process(error, workers, stands_by=stands_by)
             if cause is not None:
                 raise cause from error
-            wait = FIRST_WAIT_SECONDS if monotonic() - began >= WELL_SECONDS else wait
-            _tell(name, workers, error, wait)
+            is_away = all(isinstance(each, Retryable) for each in causes(error))
+            wait = patience.first_wait_seconds if monotonic() - began >= patience.well_seconds else wait
+            _tell(name, workers, error, None if is_away else wait)
         else:
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), wait)
+            await asyncio.wait_for(stopping.wait(), patience.away_seconds if is_away else wait)
             return
-        wait = min(2 * wait, LONGEST_WAIT_SECONDS)
-        for worker in workers:
-            worker.restarted()
+        if not is_away:
+            wait = min(2 * wait, patience.longest_wait_seconds)
+            for worker in workers:
+                worker.restarted()
         run = again
 
 
-async def keep_unit(unit: Unit, stopping: asyncio.Event, *, stands_by: bool = False) -> None:
+async def keep_unit(
+    unit: Unit, stopping: asyncio.Event, *, stands_by: bool = False, patience: Patience = PATIENCE
+) -> None:
     """Run a unit, opening it first when it is not open, and make it anew whenever it crashes."""
 
     async def again() -> None:
@@ -138,7 +175,7 @@ async def keep_unit(unit: Unit, stopping: asyncio.Event, *, stands_by: bool = Fa
             await unit.run()
 
     first = unit.run if unit.parts else again
-    await keep(unit.name, unit.workers, first, again, stopping, stands_by=stands_by)
+    await keep(unit.name, unit.workers, first, again, stopping, stands_by=stands_by, patience=patience)
 
 
 async def until_stopped(preparation: Coroutine[Any, Any, T], stopping: asyncio.Event) -> T | None:
@@ -170,7 +207,12 @@ def _ends_the_process(error: Exception, workers: Sequence[Worker], *, stands_by:
     return next((cause for cause in found if isinstance(cause, Refused)), None)
 
 
-def _tell(name: str, workers: Sequence[Worker], error: Exception, wait: float) -> None:
+def _tell(name: str, workers: Sequence[Worker], error: Exception, wait: float | None) -> None:
+    """Say of what it died and when it begins again; without a `wait`, for what it waits."""
+    if wait is None:
+        for worker in workers:
+            worker.waits("; ".join(dict.fromkeys(str(cause) for cause in causes(error))))
+        return
     reason = "; ".join(f"{type(cause).__name__}: {cause}" for cause in causes(error))
     for worker in workers:
         worker.fails(f"{reason} (begun again in {wait:g} s)")

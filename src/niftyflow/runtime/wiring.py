@@ -17,6 +17,7 @@ from niftyflow.brokers.port import Feed
 from niftyflow.bus.port import Bus
 from niftyflow.ingestion.intake import TOPIC
 from niftyflow.ingestion.service import Ingestion, Told
+from niftyflow.ingestion.tenure import FILE, Tenure
 from niftyflow.kit.clock import Clock, WallClock
 from niftyflow.kit.dead_letters import DeadLetters
 from niftyflow.kit.health import Health, Worker
@@ -28,7 +29,7 @@ from niftyflow.runtime.resuming import ResumedJournal
 from niftyflow.runtime.settings import AppSettings
 from niftyflow.runtime.standing_by import StandingBy
 from niftyflow.runtime.stores import hot_store_of, opened, stores_of
-from niftyflow.runtime.supervisor import Unit, keep, keep_unit, until_stopped
+from niftyflow.runtime.supervisor import PATIENCE, Patience, Unit, keep, keep_unit, until_stopped
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import BookStore, DecisionStore
 from niftyflow.storage.key_ports import KeyStore
@@ -66,8 +67,8 @@ class Engines:
 
 
 @asynccontextmanager
-async def engines(workspace: Workspace, settings: AppSettings) -> AsyncIterator[Engines]:
-    """Open the engines that the settings name, and close them in the end.
+async def engines(workspace: Workspace, settings: AppSettings, health: Health | None = None) -> AsyncIterator[Engines]:
+    """Open the engines that the settings name, and close them in the end; `health` is where workers say how they are.
 
     Raises:
         Misconfigured: one cannot be had; the message says what to do.
@@ -75,12 +76,12 @@ async def engines(workspace: Workspace, settings: AppSettings) -> AsyncIterator[
     workspace.create()
     async with AsyncExitStack() as stack:
         journal = journal_of(workspace, settings.bus)
-        bus, hot = bus_of(settings.bus, journal), hot_store_of(settings)
+        bus, hot = bus_of(settings.bus, journal, workspace.process), hot_store_of(settings)
         stores = stores_of(workspace, settings)
         await stack.enter_async_context(opened([*dict.fromkeys((journal, bus)), *stores.engines, hot]))
         yield Engines(
             bus, journal, stores.market, stores.decisions, stores.book, stores.keys, hot, stores.leases,
-            DeadLetters(bus, workspace.own), Health(),
+            DeadLetters(bus, workspace.own), health or Health(),
         )  # fmt: skip
 
 
@@ -113,6 +114,7 @@ class Process:
     def __init__(
         self, workspace: Workspace, settings: AppSettings, on: Engines, *, resumed: ResumedJournal | None = None,
         recorded: Recorded | None = None, stopping: asyncio.Event | None = None, stands_by: bool = False,
+        patience: Patience = PATIENCE,
     ) -> None:  # fmt: skip
         """Run on the engines of a workspace, until `stopping` is set, or `stop` is called.
 
@@ -120,6 +122,7 @@ class Process:
         What another process does already is refused, or, when this one `stands_by`, waited for.
         """
         self._stands_by = stands_by
+        self._patience = patience
         self._resumed = resumed
         self._recorded = recorded
         self._workspace = workspace
@@ -127,6 +130,7 @@ class Process:
         self.engines = on
         self._stopping = stopping or asyncio.Event()
         self._units: list[Unit] = []
+        self._has_prepared = False
         self.desk: TradingDesk | None = None
         """Who trades the account, opened or being opened; another one after a crash."""
 
@@ -169,10 +173,23 @@ class Process:
             Misconfigured: the feed is older than what the workspace holds.
         """
         calm_collector()
-        units = self._units = self._make_units(feed is not None, clock, does)
-        if not self._stands_by:
-            await self._open(units)
-        intake = None if feed is None else _Intake(lambda fed: self._ingestion(fed, clock, instruments), feed, new_feed)
+        tenure = None if feed is None else self._tenure()
+        units = self._units = self._make_units(tenure, clock, does)
+        intake = None
+        if feed is not None and tenure is not None:
+            intake = _Intake(lambda fed: self._ingestion(fed, tenure, clock, instruments), feed, new_feed)
+        async with AsyncExitStack() as stack:
+            if tenure is not None:
+                stack.push_async_callback(tenure.give_back)
+                if not self._stands_by:
+                    await tenure.begin()
+            if not self._stands_by:
+                await self._open(units)
+            await self._run(intake, units, instruments, supervised=supervised)
+
+    async def _run(
+        self, intake: _Intake | None, units: list[Unit], instruments: Sequence[Instrument], *, supervised: bool
+    ) -> None:
         async with asyncio.TaskGroup() as group:
             running = [
                 group.create_task(self._keep(unit) if supervised else unit.run(), name=unit.name) for unit in units
@@ -190,7 +207,7 @@ class Process:
             unless_run.pop_all()
 
     async def _keep(self, unit: Unit) -> None:
-        await keep_unit(unit, self._stopping, stands_by=self._stands_by)
+        await keep_unit(unit, self._stopping, stands_by=self._stands_by, patience=self._patience)
 
     async def _keep_ingestion(self, intake: _Intake, instruments: Sequence[Instrument]) -> None:
         worker = self.engines.health.worker("ingestion")
@@ -201,15 +218,16 @@ class Process:
             lambda: intake.run_again(instruments),
             self._stopping,
             stands_by=self._stands_by,
+            patience=self._patience,
         )
 
-    def _make_units(self, has_feed: bool, clock: Clock, does: Does) -> list[Unit]:  # noqa: FBT001
+    def _make_units(self, tenure: Tenure | None, clock: Clock, does: Does) -> list[Unit]:
         """Return what makes the parts of this process, in the order in which records pass them."""
         on = self.engines
         make = Parts(on, self._settings, clock, self._recorded)
         units = []
-        if on.journal is not on.bus and has_feed:
-            units.append(self._unit("forwarder", make.forwarder))
+        if on.journal is not on.bus and tenure is not None:
+            units.append(self._forwarder(make, tenure))
         if Does.PROCESSING in does:
             units.append(self._unit("processing", make.processing))
         if Does.ANALYSIS in does:
@@ -234,19 +252,30 @@ class Process:
 
         return Unit(name, [self.engines.health.worker(name)], parts)
 
+    def _forwarder(self, make: Parts, tenure: Tenure) -> Unit:
+        """Return what publishes during a tenure, and is made anew for the next one."""
+
+        async def parts(unit: Unit, _stack: AsyncExitStack) -> list[Part]:
+            await tenure.begun()  # before, nobody knows what of the journal is to be left out
+            unit.leases.append(tenure)
+            return [await make.forwarder(tenure)]
+
+        return Unit("forwarder", [self.engines.health.worker("forwarder")], parts)
+
     async def _lease(self, unit: Unit, stack: AsyncExitStack, name: str) -> Lease:
         """Own a unit's work for as long as it runs.
 
         Raises:
             LeaseHeld: another process does it, and this one does not stand by.
         """
-        lease = await self._leases(unit.workers[0]).acquire(name)
+        lease = await self._leases(*unit.workers).acquire(name)
         stack.push_async_callback(lease.release)
         unit.leases.append(lease)
         return lease
 
-    def _leases(self, worker: Worker) -> Leases:
-        return StandingBy(self.engines.leases, worker, self._stopping) if self._stands_by else self.engines.leases
+    def _leases(self, worker: Worker, *others: Worker) -> Leases:
+        leases = self.engines.leases
+        return StandingBy(leases, worker, self._stopping, *others) if self._stands_by else leases
 
     async def _open_desk(self, unit: Unit, stack: AsyncExitStack) -> TradingDesk:
         """Take the account over, under a lease of its own: whoever had it before can write no more."""
@@ -265,13 +294,27 @@ class Process:
         await desk.open(lease, WallClock().now())
         return desk
 
-    def _ingestion(self, feed: Feed, clock: Clock, instruments: Sequence[Instrument]) -> Ingestion:
+    def _tenure(self) -> Tenure:
+        """Return what holds the leases of our share, for as long as something of it is to be forwarded."""
+        on, is_cluster = self.engines, self.engines.bus is not self.engines.journal
+        workers = [on.health.worker(name) for name in (("ingestion", "forwarder") if is_cluster else ("ingestion",))]
+        partitions = self._settings.ingestion.partitions(on.bus.partitions(TOPIC))
+        file = self._workspace.own / FILE if is_cluster else None
+        return Tenure(self._leases(*workers), partitions, on.journal, file)
+
+    def _ingestion(
+        self, feed: Feed, tenure: Tenure, clock: Clock, instruments: Sequence[Instrument]
+    ) -> Ingestion:  # fmt: skip
         on, settings = self.engines, self._settings.ingestion
-        worker = on.health.worker("ingestion")
+
+        async def prepare() -> None:
+            if not self._has_prepared:  # begun again it does without the store, which may be away
+                await on.market.save_instruments(instruments)
+                self._has_prepared = True
+
         return Ingestion(
-            feed, self._resumed or on.journal, on.hot, self._leases(worker), on.letters, worker, clock, settings,
-            partitions=settings.partitions(on.bus.partitions(TOPIC)),
-            prepare=lambda: on.market.save_instruments(instruments), told=self._told,
+            feed, self._resumed or on.journal, on.hot, tenure, on.letters, on.health.worker("ingestion"), clock,
+            settings, prepare=prepare, told=self._told,
         )  # fmt: skip
 
     async def _told(self) -> Told:

@@ -42,6 +42,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class FileLease:
     """A lease that is held; its `fence` is greater than that of every owner before."""
 
+    is_taken = False
+    """The kernel takes it from nobody who lives."""
+
     def __init__(self, name: str, fence: int, lock: int, record_path: Path) -> None:
         self.name = name
         self.fence = fence

@@ -134,7 +134,12 @@ class MarketStore(Protocol):
 
 
 class HotStore(Protocol):
-    """Latest values, small caches, pub/sub: Redis's semantics, all of which may vanish."""
+    """Latest values, small caches, pub/sub: Redis's semantics, all of which may vanish.
+
+    `is_shared` says whether other processes see what it holds.
+    """
+
+    is_shared: bool
 
     async def open(self) -> None:
         """Connect."""
@@ -230,14 +235,22 @@ class Lease(Protocol):
     fence: int
 
     @property
+    def is_taken(self) -> bool:
+        """Whether another owner is known to have had it since: it will never be ours again."""
+        ...
+
+    @property
     def is_held(self) -> bool:
-        """Whether it is still ours at this moment: False once it was lost or given back."""
+        """Whether it is surely ours at this moment: not once it was lost, given back, or not renewed in time.
+
+        One that was not renewed in time may be ours again, until it `is_taken`.
+        """
         ...
 
     async def lost(self) -> None:
-        """Return when it was lost: its owner could not say for too long that it lives. It never is by giving it back.
+        """Return when it is not surely ours: its owner could not say for too long that it lives, or it `is_taken`.
 
-        What such an owner still writes is refused by its fence.
+        It never is by giving it back. What such an owner still writes is refused by its fence.
         """
         ...
 

@@ -363,7 +363,8 @@ class CommandStage:
 
     def revoked(self, partition: int) -> None:
         """Forget what was not done yet; whoever gets the partition reads it again."""
-        del self._taken[partition], self._ends[partition]
+        self._taken.pop(partition, None)  # it may leave before it was taken in
+        self._ends.pop(partition, None)
 
     async def before(self, batch: Batch) -> None:
         """Fetch nothing."""

@@ -16,6 +16,7 @@ from niftyflow.kit.health import State
 from niftyflow.model import Command, CommandKind
 from niftyflow.runtime.decisions import kill_switch
 from niftyflow.runtime.settings import load
+from niftyflow.runtime.supervisor import Patience
 from niftyflow.runtime.wiring import Engines, Process, engines
 from niftyflow.runtime.workspace import Workspace
 from support.decided import decided
@@ -23,6 +24,8 @@ from support.decided_days import RULE, SETTINGS, swing_tape
 from support.faults import Fault, Faulty
 from support.waiting import until
 
+SOON = Patience(first_wait_seconds=0.02)
+"""Nobody waits a second in a test."""
 Break = Callable[[Engines], Faulty]
 
 
@@ -70,7 +73,7 @@ async def play(workspace: Workspace, tape: Path, breaks: Break | None = None, *,
     playback = Playback(source)
     async with engines(workspace, settings) as on:
         broken = breaks(on) if breaks is not None else None
-        process = Process(workspace, settings, on)
+        process = Process(workspace, settings, on, patience=SOON)
         async with asyncio.timeout(90):
             await process.run(
                 ReplayFeed(playback, clock), list(source.instruments), clock, supervised=supervised,
@@ -78,12 +81,6 @@ async def play(workspace: Workspace, tape: Path, breaks: Break | None = None, *,
             )  # fmt: skip
         assert broken is None or broken.calls
         return on
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch):
-    """Nobody waits a second in a test."""
-    monkeypatch.setattr("niftyflow.runtime.supervisor.FIRST_WAIT_SECONDS", 0.02)
 
 
 @pytest.mark.parametrize(
@@ -133,9 +130,8 @@ async def test_ingestion_comes_back_with_a_new_feed_and_goes_on(tmp_path):
     assert len(candles) > 200
 
 
-async def test_while_a_worker_is_down_health_says_so_and_the_kill_switch_holds_afterwards(tmp_path, monkeypatch):
+async def test_while_a_worker_is_down_health_says_so_and_the_kill_switch_holds_afterwards(tmp_path):
     """Pulled before the crash, it is on after it; a command given while it was down is done once it is back."""
-    monkeypatch.setattr("niftyflow.runtime.supervisor.FIRST_WAIT_SECONDS", 1.0)
     workspace, tape = a_workspace(tmp_path, "w"), open_source(swing_tape(tmp_path))
     settings, clock = load(workspace.settings_file), VirtualClock()
     async with engines(workspace, settings) as on, asyncio.timeout(90):

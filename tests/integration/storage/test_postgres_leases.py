@@ -7,14 +7,14 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from niftyflow.model import LeaseHeld
-from niftyflow.storage import postgres_leases
+from niftyflow.model import LeaseHeld, Unavailable
 from niftyflow.storage.postgres_book import PostgresBookStore, book_database
 from niftyflow.storage.postgres_book_statements import BEGIN
 from niftyflow.storage.postgres_database import PostgresDatabase
@@ -22,9 +22,9 @@ from niftyflow.storage.postgres_leases import PostgresLease, PostgresLeases
 from niftyflow.storage.postgres_pool import PostgresPool
 from support import books
 from support.books import PAPER, bought
-from support.postgres import PostgresServer, settings_of
+from support.postgres import PostgresServer, make_template, need_postgres, settings_of
 from support.waiting import until
-from support.wires import Wire
+from support.wires import Cable, Wire
 
 NAME = f"account/{PAPER}"
 TESTS = str(Path(books.__file__).parents[1])
@@ -142,6 +142,92 @@ async def test_a_holder_who_was_replaced_finds_out(
     await new.release()
 
 
+async def test_all_leases_of_a_holder_are_renewed_by_one_statement(
+    database: PostgresDatabase, postgres_server: PostgresServer, postgres_database: str
+):
+    """Fifty partitions are one transaction every third of their time, and not fifty."""
+    leases = PostgresLeases(database, ttl_seconds=3)
+    held = [await leases.acquire(f"raw-ticks/{partition}") for partition in range(50)]
+
+    def writers() -> int:
+        """Return by how many transactions the rows were written."""
+        return int(postgres_server.execute("SELECT count(DISTINCT xmin::text) FROM leases", database=postgres_database))
+
+    await until(lambda: writers() == 1)
+    assert all(lease.is_held for lease in held)
+    await held[7].release()
+    theirs = await PostgresLeases(database, "other").acquire("raw-ticks/7")
+    await until(lambda: writers() == 2)  # ours together, and the one of the other
+    expire(postgres_server, postgres_database)
+    await asyncio.gather(*(lease.lost() for lease in held if lease is not held[7]))
+    await leases.close()
+    await theirs.release()
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """A server of this test alone, which it may stop."""
+    need_postgres()
+    server = PostgresServer.create("fsync=off")  # what was committed survives a stop
+    server.start()
+    make_template(server)
+    yield server
+    server.remove()
+
+
+async def test_a_lease_that_nobody_took_while_the_server_was_away_is_its_holders_again(own_server: PostgresServer):
+    """Its fence is the last one: whoever stood by leaves it to its holder, who asks in time."""
+    tables = book_database(PostgresPool(settings_of(own_server.url("niftyflow_template"))))
+    others = book_database(PostgresPool(settings_of(own_server.url("niftyflow_template"))))
+    await tables.open()
+    await others.open()
+    lease = await PostgresLeases(tables, "holder", ttl_seconds=3).acquire(NAME)
+    await asyncio.to_thread(own_server.stop)
+    standing_by = asyncio.create_task(acquired(PostgresLeases(others, "other", ttl_seconds=3)))
+    async with asyncio.timeout(60):
+        await lease.lost()
+    assert not lease.is_held
+    assert not lease.is_taken
+    await asyncio.sleep(1)
+    await asyncio.to_thread(own_server.start)
+    await until(lambda: lease.is_held)
+    await asyncio.wait({standing_by}, timeout=4)
+    assert lease.is_held
+    assert not standing_by.done()
+    await lease.release()
+    assert (await asyncio.wait_for(standing_by, 60)).fence == lease.fence + 1
+    await (standing_by.result()).release()
+    await tables.close()
+    await others.close()
+
+
+async def test_one_who_could_not_reach_the_database_leaves_a_lease_to_its_holder_for_a_while(postgres_url: str):
+    """The cable was out for both of them: who was not there does not know that the holder is dead."""
+    async with Cable(postgres_url) as cable:
+        tables = book_database(PostgresPool(settings_of(cable.url)))
+        await tables.open()
+        dead, other = (PostgresLeases(tables, name, ttl_seconds=2) for name in ("dead", "other"))
+        lease = await dead.acquire(NAME)
+        dead._keeping.cancel()  # as by kill -9
+        await cable.pull()
+        with pytest.raises(Unavailable):
+            await other.acquire(NAME)
+        async with asyncio.timeout(60):
+            await lease.lost()
+        with pytest.raises(Unavailable):
+            await other.acquire(NAME)
+        await cable.plug()
+        back = time.monotonic()
+        with pytest.raises(LeaseHeld, match="held by dead"):
+            await other.acquire(NAME)
+        new = await acquired(other)
+        assert time.monotonic() - back > 1.5
+        assert new.fence == lease.fence + 1
+        await new.release()
+        await lease.release()
+        await tables.close()
+
+
 async def test_a_holder_cut_off_from_the_database_loses_the_lease_in_time(postgres_url: str):
     """It does not wait for an answer: its own clock tells, and no later than the database's."""
     tables = book_database(PostgresPool(settings_of(postgres_url)))
@@ -155,14 +241,14 @@ async def test_a_holder_cut_off_from_the_database_loses_the_lease_in_time(postgr
 
 
 async def test_a_holder_whose_network_falls_silent_loses_the_lease_and_keeps_it_from_nobody(
-    postgres_url: str, database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, database: PostgresDatabase
 ):
     """Half-way through a renewal: no answer ever comes, and the row it has locked is free again soon."""
-    monkeypatch.setattr(postgres_leases, "BEGIN", text(str(BEGIN).replace("'5s'", "'200ms'")))
+    begin = text(str(BEGIN).replace("'5s'", "'200ms'"))
     async with Wire(postgres_url) as wire:
         tables = book_database(PostgresPool(settings_of(wire.url)))
         await tables.open()
-        lease = await PostgresLeases(tables, ttl_seconds=1).acquire(NAME)
+        lease = await PostgresLeases(tables, ttl_seconds=1, begin=begin).acquire(NAME)
         wire.is_stuck_at_commit = True
         async with asyncio.timeout(30):
             await wire.stuck.wait()
@@ -246,7 +332,7 @@ async def acquired(leases: PostgresLeases) -> PostgresLease:
         while True:
             try:
                 return await leases.acquire(NAME)
-            except LeaseHeld:
+            except (LeaseHeld, Unavailable):
                 await asyncio.sleep(0.02)
 
 

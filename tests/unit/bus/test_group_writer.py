@@ -19,7 +19,7 @@ class Sink:
         self.go = threading.Event()
 
     def write(self, items):
-        self.go.wait(10)
+        self.go.wait(60)
         self.groups.append(items)
         if "bad" in items:
             raise Unavailable("disk", "full")

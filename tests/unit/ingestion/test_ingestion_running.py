@@ -1,4 +1,4 @@
-"""Ingestion running, with the real log, leases and hot store: leases, journal first, an outage, the latest ticks."""
+"""Ingestion running, with the real log, leases and hot store: its tenure, journal first, an outage, latest ticks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.bus.port import Start
 from niftyflow.ingestion.intake import Record
 from niftyflow.ingestion.service import Ingestion, IngestionSettings, Told
+from niftyflow.ingestion.tenure import Tenure
 from niftyflow.kit.clock import Clock, VirtualClock, WallClock
 from niftyflow.kit.dead_letters import DeadLetters
 from niftyflow.kit.health import State, Worker
 from niftyflow.model import LeaseHeld, Misconfigured, Tick, TickBatch, Unavailable, Watermark
-from niftyflow.storage.book_ports import LeaseLost
 from niftyflow.storage.leases import FileLeases
 from niftyflow.storage.memory_hot import MemoryHotStore
 from support.intakes import DAY, ScriptedFeed, Ticks, marks, numbers
@@ -63,12 +63,13 @@ class Place:
     hot: MemoryHotStore
     worker: Worker
     clock: Clock
+    tenure: Tenure
 
     def ingestion(self, feed: ScriptedFeed) -> Ingestion:
         """Return an ingestion of this place."""
         letters = DeadLetters(self.journal.bus, self.folder)
         return Ingestion(
-            feed, self.journal, self.hot, FileLeases(self.folder / "leases"), letters, self.worker, self.clock,
+            feed, self.journal, self.hot, self.tenure, letters, self.worker, self.clock,
             IngestionSettings(),
         )  # fmt: skip
 
@@ -94,7 +95,10 @@ async def place(tmp_path) -> AsyncIterator[Place]:
     await bus.open()
     hot = MemoryHotStore()
     await hot.open()
-    yield Place(tmp_path, Journal(bus), hot, Worker("ingestion"), VirtualClock())
+    journal, leases = Journal(bus), FileLeases(tmp_path / "leases")
+    place = Place(tmp_path, journal, hot, Worker("ingestion"), VirtualClock(), Tenure(leases, [0], journal))
+    yield place
+    await place.tenure.give_back()
     await bus.close()
 
 
@@ -236,19 +240,17 @@ async def test_only_one_process_takes_in_a_workspace(place, tmp_path):
     await place.take_in(*session())
 
 
-async def test_the_lease_is_held_while_it_runs_and_given_back_after(place, tmp_path):
-    """Whether it ends by itself, by a stop, or by an error."""
+async def test_the_lease_is_held_until_whoever_made_the_tenure_gives_it_back(place, tmp_path):
+    """Through ends and errors of ingestion: what it took in is to be forwarded under it, and it may be begun again."""
     leases = FileLeases(tmp_path / "leases")
-    feed = ScriptedFeed([FeedUp(DAY, "x")])
-    running = asyncio.create_task((ingestion := place.ingestion(feed)).run([INFY]))
-    await until(lambda: place.journal.calls > 0)
+    await place.take_in(*session())
     with pytest.raises(LeaseHeld):
         await leases.acquire("raw-ticks/0")
-    ingestion.stop()
-    await running
-    await (await leases.acquire("raw-ticks/0")).release()
     with pytest.raises(Misconfigured):
         await place.take_in([FeedUp(DAY - 3_600_000, "an older session")])
+    assert place.tenure.is_held
+    await place.tenure.give_back()
+    assert not place.tenure.is_held
     await (await leases.acquire("raw-ticks/0")).release()
 
 
@@ -329,32 +331,3 @@ async def test_numbers_and_time_go_on_from_what_another_machine_told(place):
     assert min(tick.sequence for tick in ticks) >= 500
     assert (marks[0].time, marks[0].healthy) == (DAY + 1000, False)
     assert [mark.time for mark in marks] == sorted(mark.time for mark in marks)
-
-
-class OnceHeld:
-    """Leases that are lost after a while."""
-
-    def __init__(self) -> None:
-        self.name, self.fence, self.is_held = "raw-ticks/0", 1, True
-
-    async def acquire(self, _name: str) -> OnceHeld:
-        """Give the only one."""
-        return self
-
-    async def release(self) -> None:
-        """Take it back."""
-        self.is_held = False
-
-    async def lost(self) -> None:
-        """Wait for ever: ingestion looks itself."""
-        await asyncio.Event().wait()
-
-
-async def test_who_lost_the_lease_takes_nothing_more_in(place):
-    """Another process may do it by now."""
-    ingestion, leases = place.ingestion(ScriptedFeed(*session())), OnceHeld()
-    ingestion._leases = leases
-    leases.is_held = False
-    with pytest.raises(LeaseLost, match="raw-ticks/0 was lost"):
-        await asyncio.wait_for(ingestion.run([INFY]), 60)
-    assert await place.bodies() == []

@@ -342,6 +342,15 @@ def test_a_sleep_of_the_whole_process_is_no_observed_time():
     assert [mark.healthy for mark in (*awake, *asleep, *after)] == [True, False, True]
 
 
+def test_a_sleep_changes_nothing_where_the_feed_tells_the_time():
+    """A recording waits for us: replayed on a machine with no time for it, it gives the same records."""
+    intake = Intake("replay", sequence=0, last=0, grace_ms=0, follows_feed=True)
+    intake.take([FeedUp(DAY, "it begins")], DAY)
+    assert intake.tell_time(DAY + 61_000, was_asleep=True).bodies == []
+    told = intake.take([FeedClock(DAY + 1000)], DAY).bodies
+    assert [mark.healthy for mark in told] == [True]
+
+
 def test_a_watermark_never_runs_ahead_of_when_the_feed_was_heard():
     """A socket that has gone silent is found later; until then nothing counts as observed."""
     intake = Intake("kite", sequence=0, last=0, grace_ms=1500, follows_feed=False)

@@ -92,7 +92,7 @@ async def test_an_error_of_a_part_ends_the_whole(tmp_path):
         with pytest.raises(ExceptionGroup) as failed:
             async with asyncio.timeout(20):
                 await Process(workspace, AppSettings(), on).run(older, [INFY], VirtualClock())
-        assert failed.group_contains(Misconfigured, match="use another workspace")
+        assert failed.group_contains(Misconfigured, match="play a later session, or keep this one apart")
 
 
 async def test_two_processes_do_not_share_a_workspace(tmp_path):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from niftyflow.kit.health import State, Worker
-from niftyflow.model import LeaseHeld, Misconfigured
-from niftyflow.runtime import supervisor
-from niftyflow.runtime.supervisor import Unit, keep, until_stopped
+from niftyflow.model import LeaseHeld, Misconfigured, Unavailable
+from niftyflow.runtime.supervisor import PATIENCE, Patience, Unit, keep, until_stopped
 from niftyflow.storage.book_ports import LeaseLost
 from support.waiting import until
 
@@ -30,19 +30,16 @@ class Patient:
             raise self.errors.pop(0)
 
 
-@pytest.fixture
-def waits(monkeypatch) -> None:
-    """Make what is waited between two runs short."""
-    monkeypatch.setattr("niftyflow.runtime.supervisor.FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr("niftyflow.runtime.supervisor.LONGEST_WAIT_SECONDS", 0.04)
+SOON = Patience(first_wait_seconds=0.01, longest_wait_seconds=0.04, away_seconds=0.01)
+"""Nobody waits a second in a test."""
 
 
-async def kept(patient: Patient, stopping: asyncio.Event | None = None) -> None:
+async def kept(patient: Patient, stopping: asyncio.Event | None = None, patience: Patience = SOON) -> None:
     """Keep it."""
-    await keep("patient", [patient.worker], patient.run, patient.run, stopping or asyncio.Event())
+    run = patient.run
+    await keep("patient", [patient.worker], run, run, stopping or asyncio.Event(), patience=patience)
 
 
-@pytest.mark.usefixtures("waits")
 async def test_it_is_begun_again_until_it_ends_by_itself():
     """Each restart is counted; what it died of stands in its health meanwhile."""
     worker = Worker("patient")
@@ -53,9 +50,10 @@ async def test_it_is_begun_again_until_it_ends_by_itself():
 
 async def test_the_waits_grow_from_one_second_to_five_minutes():
     """As the issue says, and a day of crashes is no more than 300 of them."""
-    assert (supervisor.FIRST_WAIT_SECONDS, supervisor.LONGEST_WAIT_SECONDS) == (1.0, 300.0)
+    assert Patience(1.0, 300.0, 300.0) == PATIENCE
     worker, stopping = Worker("patient"), asyncio.Event()
-    running = asyncio.create_task(kept(Patient(worker, RuntimeError("boom"), RuntimeError("boom")), stopping))
+    patient = Patient(worker, RuntimeError("boom"), RuntimeError("boom"))
+    running = asyncio.create_task(kept(patient, stopping, PATIENCE))
     await until(lambda: worker.state is State.FAILED)
     assert worker.reason == "RuntimeError: boom (begun again in 1 s)"
     await until(lambda: worker.restarts == 1 and worker.state is State.FAILED)
@@ -78,13 +76,11 @@ class Noting(Worker):
         super().fails(reason)
 
 
-@pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize(("well", "seconds"), [(0.0, [0.01, 0.01, 0.01]), (3600.0, [0.01, 0.02, 0.04])])
-async def test_after_running_well_it_begins_with_the_first_wait_again(monkeypatch, well, seconds):
+async def test_after_running_well_it_begins_with_the_first_wait_again(well, seconds):
     """One that lives for hours between two crashes is not punished for the old one."""
-    monkeypatch.setattr("niftyflow.runtime.supervisor.WELL_SECONDS", well)
     worker = Noting("patient")
-    await kept(Patient(worker, *[RuntimeError("x")] * 3))
+    await kept(Patient(worker, *[RuntimeError("x")] * 3), patience=replace(SOON, well_seconds=well))
     assert worker.reasons == [f"RuntimeError: x (begun again in {each:g} s)" for each in seconds]
 
 
@@ -101,7 +97,6 @@ async def test_before_it_has_run_what_the_surroundings_refuse_ends_the_process(e
     assert refused.value is error
 
 
-@pytest.mark.usefixtures("waits")
 async def test_once_it_has_run_the_same_is_waited_for_but_a_lost_lease_is_not():
     """A lease may be free again in a moment; one that a newer owner took never is."""
     worker = Worker("patient")
@@ -142,29 +137,42 @@ async def _for_ever() -> None:
     await asyncio.sleep(3600)
 
 
-@pytest.mark.usefixtures("waits")
 async def test_who_stands_by_waits_again_when_it_lost_its_lease():
     """Another process has the work by then: ours is begun again, and waits for that one to end."""
     worker = Worker("patient")
     patient = Patient(worker, LeaseLost("taken over"))
-    await keep("patient", [worker], patient.run, patient.run, asyncio.Event(), stands_by=True)
+    await keep("patient", [worker], patient.run, patient.run, asyncio.Event(), stands_by=True, patience=SOON)
     assert (patient.begun, worker.restarts) == (2, 1)
 
 
+async def test_who_cannot_go_on_because_the_world_is_away_waits_and_has_not_crashed():
+    """It is tried again in the same time however long that lasts, and says for what it waits."""
+    worker, away = Noting("patient"), ExceptionGroup("both", [Unavailable("PostgreSQL", "refused")] * 2)
+    said: list[tuple[State, str]] = []
+
+    class Looking(Patient):
+        async def run(self) -> None:
+            said.append((worker.state, worker.reason))
+            await super().run()
+
+    async with asyncio.timeout(60):  # doubled ten times, these waits would be a quarter of an hour
+        await kept(Looking(worker, *[away] * 10), patience=Patience(away_seconds=0.01))
+    assert said[1:] == [(State.WAITING, "PostgreSQL is unavailable: refused")] * 10
+    assert (worker.restarts, worker.reasons) == (0, [])
+
+
 class Losable:
-    """A lease that can be lost."""
+    """A lease that can be lost, to another owner or because nobody can be asked."""
 
-    name, fence, is_held = "signals", 1, True
+    name = "signals"
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_taken: bool = True) -> None:
         self.gone = asyncio.Event()
+        self.is_taken = is_taken
 
     async def lost(self) -> None:
         """Wait until it is lost."""
         await self.gone.wait()
-
-    async def release(self) -> None:
-        """Give it back."""
 
 
 class Endless:
@@ -189,9 +197,10 @@ class Endless:
         self._stopping.set()
 
 
-async def test_parts_end_at_once_when_the_lease_they_need_is_lost():
-    """Before another owner and they do the same work for long."""
-    lease, part = Losable(), Endless()
+@pytest.mark.parametrize(("is_taken", "error"), [(True, LeaseLost), (False, Unavailable)])
+async def test_parts_end_at_once_when_the_lease_they_need_is_lost(is_taken, error):
+    """Before another owner and they do the same work for long; not renewed in time it may be theirs again soon."""
+    lease, part = Losable(is_taken=is_taken), Endless()
 
     async def make(unit: Unit, _stack: object) -> list[Endless]:
         unit.leases.append(lease)
@@ -204,7 +213,7 @@ async def test_parts_end_at_once_when_the_lease_they_need_is_lost():
     lease.gone.set()
     with pytest.raises(ExceptionGroup) as ended:
         await running
-    assert ended.group_contains(LeaseLost, match="signals was lost")
+    assert ended.group_contains(error, match="the lease signals")
     assert not part.is_running
 
 
