@@ -72,8 +72,9 @@ async def serve() -> None:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     caller = LocalCaller({"analyze": analyze})
-    async with internal_http(SETTINGS, Health(), {}, caller, QUESTIONS) as address:
-        print(json.dumps({"ours": address, "bare": f"http://127.0.0.1:{runner.addresses[0][1]}"}), flush=True)
+    async with internal_http(SETTINGS, Health(), QUESTIONS) as internal:
+        internal.opens({}, caller)
+        print(json.dumps({"ours": internal.address, "bare": f"http://127.0.0.1:{runner.addresses[0][1]}"}), flush=True)
         await asyncio.Event().wait()
 
 

@@ -1,7 +1,8 @@
 """The shell that runs a stage: read batches, call its core, do its effects, publish, commit. Once, for all layers.
 
 A stage is a pure core behind a few methods; everything that waits, retries, dead-letters or stops is here. Errors of
-the world pause the stage and are tried for ever; errors of a record dead-letter that record and go on.
+the world pause the stage and are tried for ever; errors of a record dead-letter that record and go on. The partitions
+of a turn are worked off side by side, each in its own order.
 """
 
 from __future__ import annotations
@@ -86,10 +87,14 @@ class Writer(Protocol):
 
 @dataclass(slots=True)
 class Work:
-    """What one partition's batches brought: done in this order, and only then is `commit` stored."""
+    """What one partition's batches brought: done in this order, and only then is `commit` stored.
+
+    `shown` is what a screen looks at and may vanish: readers of the log do not wait for it.
+    """
 
     effects: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     publications: list[tuple[str, Sequence[Any], int | None]] = field(default_factory=list)
+    shown: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     commit: int | None = None
 
@@ -154,7 +159,7 @@ class Shell:
         self._stopping = asyncio.Event()
         self._commits: dict[int, int] = {}
         self._committed_at = self._lag_at = 0.0
-        self._broken: list[DeadLetter] = []
+        self._broken: dict[int, list[DeadLetter]] = {}
         self._done: dict[int, int] = {}
 
     # -- assignment (called by the bus between polls) --------------------------------------------------------------
@@ -219,9 +224,7 @@ class Shell:
         for batch in batches:
             await self._until_it_works(lambda b=batch: self.stage.before(b))  # type: ignore[misc]
             self._take(batch)
-        for partition, end in {batch.partition: batch.end for batch in batches}.items():
-            await self._do(self.stage.work(partition), partition)
-            self._done[partition] = end
+        await self._work_off({batch.partition: batch.end for batch in batches})
         now = monotonic()
         if self._commits and now - self._committed_at >= COMMIT_SECONDS:
             await self._commit(reader)
@@ -238,19 +241,49 @@ class Shell:
         except Broken as error:
             size = batch.end - batch.offset
             if size <= 1:
-                self._broken.append(self._letter(batch, error))
+                self._broken.setdefault(batch.partition, []).append(self._letter(batch, error))
                 return
             half = size // 2
             self._take(Part(batch, 0, half))
             self._take(Part(batch, half, size))
+
+    async def _work_off(self, ends: Mapping[int, int]) -> None:
+        """Do the work of these partitions side by side, up to these offsets; return or raise when none is under way.
+
+        Their round trips take as long as one. The world being away, and the shell stopped, ends each by itself, so
+        that the others get as far as a commit; any other error ends them all.
+
+        Raises:
+            Retryable: it was stopped while the world was away.
+        """
+        works = {partition: self.stage.work(partition) for partition in ends}
+        given_up: list[Retryable] = []
+
+        async def do(partition: int, work: Work) -> None:
+            try:
+                await self._do(work, partition)
+            except Retryable as error:
+                given_up.append(error)
+            else:
+                self._done[partition] = ends[partition]
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for partition, work in works.items():
+                    tasks.create_task(do(partition, work), name=f"{self.stage.name}-{partition}")
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        if given_up:
+            raise given_up[0]
 
     async def _do(self, work: Work, partition: int) -> None:
         for effect in work.effects:
             await self._until_it_works(effect)
         for topic, bodies, target in work.publications:
             await self._until_it_works(lambda t=topic, b=bodies, p=target: self._writer.publish(t, b, p))  # type: ignore[misc]
-        await self._bury([*self._broken, *work.dead])
-        self._broken = []
+        for effect in work.shown:
+            await self._until_it_works(effect)
+        await self._bury([*self._broken.pop(partition, ()), *work.dead])
         if work.commit is not None:
             self._commits[partition] = work.commit
 

@@ -6,6 +6,7 @@ The rules are in `fold.py`, the running in `kit/stage.py`; here is only what con
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -16,6 +17,7 @@ from niftyflow.bus.port import Body, Bus
 from niftyflow.kernels import candles as kernel
 from niftyflow.kit import metrics
 from niftyflow.kit.clock import Clock, monotonic
+from niftyflow.kit.gathering import Gathering
 from niftyflow.kit.showing import Showing
 from niftyflow.kit.stage import Batch, Work, effect, letter_of
 from niftyflow.market import ist_day
@@ -59,6 +61,8 @@ class CandleStage:
         self._hot = hot
         self._clock = clock
         self._showing = Showing(self.name)
+        self._storing = Gathering(self._store_candles)
+        self._saving_bases = Gathering[CandleBatch](lambda bases: market.save_bases(_joined(bases)))
         self._partitions: dict[int, Partition] = {}
         self._sessions = MarketSessions()
         self._missing: set[str] = set()
@@ -99,20 +103,20 @@ class CandleStage:
             self._fold(state, batch)
 
     def work(self, partition: int) -> Work:
-        """Store candles, bases, gaps and repairs; then publish; then let the position follow."""
+        """Store candles, bases, gaps and repairs; then publish; then show; then let the position follow."""
         state = self._partitions[partition]
         work = Work(commit=state.fold.hold() if state.fold.started else None)
         if state.candles:
-            work.effects.append(effect(self._store_candles, CandleBatch.concat(state.candles)))
+            work.effects.append(effect(self._storing.add, CandleBatch.concat(state.candles)))
         if state.bases:
-            work.effects.append(effect(self._market.save_bases, CandleBatch.concat(state.bases)))
+            work.effects.append(effect(self._saving_bases.add, CandleBatch.concat(state.bases)))
         if state.gaps:
             work.effects.append(effect(self._market.add_gaps, state.gaps))
         if state.repairs:
             work.effects.append(effect(self._market.request_repairs, state.repairs))
         if state.bodies:
             work.publications.append((self.output, state.bodies, partition))
-            work.effects.append(effect(self._showing.show, lambda: self._show_current(state.fold)))
+            work.shown.append(effect(self._showing.show, lambda: self._show_current(state.fold)))
         work.dead = state.dead
         state.candles, state.bases, state.gaps, state.repairs = [], [], [], []
         state.bodies, state.dead = [], []
@@ -168,9 +172,10 @@ class CandleStage:
 
     # -- effects ---------------------------------------------------------------------------------------------------
 
-    async def _store_candles(self, batch: CandleBatch) -> None:
+    async def _store_candles(self, batches: list[CandleBatch]) -> None:
+        """Store in one transaction what the partitions of a turn have."""
         began = monotonic()
-        stored = await self._market.upsert_candles(batch)
+        stored = await self._market.upsert_candles(_joined(batches))
         metrics.BATCH_INSERT.observe(monotonic() - began)
         metrics.CANDLES.inc(stored)
 
@@ -207,6 +212,18 @@ class CandleStage:
         for outcome, name in OUTCOMES.items():
             if new[outcome]:
                 metrics.TICKS.labels(self.name, name).inc(int(new[outcome]))
+
+
+def _joined(batches: Sequence[CandleBatch]) -> CandleBatch:
+    """Return the candles of several partitions, each with a table of names of its own, over one table."""
+    if len(batches) == 1:
+        return batches[0]
+    names = NameTable()
+    renamed = []
+    for batch in batches:
+        places = np.array([names.intern(name) for name in batch.names.names], dtype=np.int32)
+        renamed.append(CandleBatch(names, batch.interval, **(batch.columns() | {"name": places[batch.name]})))
+    return CandleBatch.concat(renamed)
 
 
 def _provenance_of(source: str) -> Provenance:
