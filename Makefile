@@ -6,9 +6,13 @@ BIN := $(VENV)/bin
 BENCH_VENV ?= .venv-bench
 WORKERS ?= auto
 PYTEST := $(BIN)/python -m pytest
+CHECKS := check-web check-types check-code check-pages
+
+# Containers often set it. Here it would make each process that the tests start compile all its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test check bench docs fuzz soak chaos lock clean
+.PHONY: help demo web test servers check $(CHECKS) bench docs fuzz soak chaos lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -19,19 +23,30 @@ demo: $(VENV)/.runtime web ## a generated market traded on paper, in your browse
 web: $(VENV)/.runtime ## the dashboard's pages, where web/ changed
 	@$(BIN)/python -m tools.web build
 
-test: $(VENV)/.dev ## every test, with real servers where they can be had
-	@tools/setup-servers $(BIN)/python
+test: servers ## every test, with real servers where they can be had
 	-@$(BIN)/python -m tools.web build
 	@$(PYTEST) -n $(WORKERS) --maxprocesses 4 --dist worksteal
 
+servers: $(VENV)/.dev ## the real servers that the tests start
+	@tools/setup-servers $(BIN)/python
+
 check: $(VENV)/.dev ## format, lint, types, import ranks, own rules, lock files, generated pages
-	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,--jobs 2) --keep-going --output-sync=target $(CHECKS)
+
+check-web:
+	@$(BIN)/python -m tools.web check
+
+check-types:
 	@$(BIN)/mypy
+
+check-code:
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m tools.lint
 	@$(BIN)/python -m tools.lock --check
+
+check-pages:
 	@$(BIN)/python -m tools.docs --check
-	@$(BIN)/python -m tools.web check
 
 bench: $(VENV)/.dev $(BENCH_VENV)/.peers ## every budget as a table, peers in the same run
 	@$(BIN)/python -m benchmarks.run --peers $(BENCH_VENV)/bin/python
@@ -42,12 +57,10 @@ docs: $(VENV)/.dev ## write the generated reference pages anew
 fuzz: $(VENV)/.dev ## a million hostile frames through the decoders
 	@$(BIN)/python tests/fuzz/fuzz_kite_frames.py --cases 1000000
 
-soak: $(VENV)/.dev ## the kill and stop tests in their long form: a real day at 60 times, a minute stopped
-	@tools/setup-servers $(BIN)/python
+soak: servers ## the kill and stop tests in their long form: a real day at 60 times, a minute stopped
 	@NIFTYFLOW_LONG=1 $(PYTEST) tests/chaos --ignore tests/chaos/test_cluster_survives.py --timeout 3600
 
-chaos: $(VENV)/.dev ## a cluster at 10,000 ticks a second, its processes and servers killed; writes docs/reliability.md
-	@tools/setup-servers $(BIN)/python
+chaos: servers ## a cluster at 10,000 ticks a second, its processes and servers killed; writes docs/reliability.md
 	@NIFTYFLOW_LONG=1 $(PYTEST) tests/chaos/test_cluster_survives.py --timeout 3600
 	@$(BIN)/python -m tools.reliability
 

@@ -17,7 +17,8 @@ from niftyflow.brokers.simulator.synthetic import SyntheticSession
 from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.cli.sim import trading_parts
 from niftyflow.runtime.workspace import Workspace
-from support.commands import end, simulator, start
+from support.commands import end, simulator
+from support.layers_apart import start_layer
 from support.recorded import stored
 from support.replays import outcome, replay
 from support.speeds import LONG
@@ -42,8 +43,8 @@ async def test_a_stopped_group_harms_nobody_and_catches_up(tmp_path: Path) -> No
     log = tmp_path / "up.log"
     arguments = ("--synthetic", "--date", f"{MUHURAT:%Y-%m-%d}", "--symbols", str(SYMBOLS), "--speed", str(SPEED))
     with simulator(*arguments, "--wait", log=tmp_path / "sim.log") as url:
-        ingestion = start("--workspace", str(workspace.path), "up", "--url", url, "--only", "ingestion", log=log)
-        processing = start("--workspace", str(workspace.path), "up", "--only", "processing", log=log)
+        ingestion = start_layer(workspace, "ingestion", log, NIFTYFLOW_FEED__URL=url)
+        processing = start_layer(workspace, "processing", log)
         bus = EmbeddedBus(workspace.log)
         await bus.open()
         try:

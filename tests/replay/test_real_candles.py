@@ -26,7 +26,8 @@ async def test_every_candle_of_eighteen_sessions_comes_back_equal(tmp_path: Path
     workspace = Workspace(tmp_path / "workspace")
     log = tmp_path / "up.log"
     with simulator(str(path), "--speed", "max", log=tmp_path / "sim.log") as url:
-        up = start("--workspace", str(workspace.path), "up", "--only", "tape", "--url", url, log=log)
+        tape = ("--workspace", str(workspace.path), "run", "ingestion", "processing", "--internal-port", "0")
+        up = start(*tape, log=log, NIFTYFLOW_FEED__URL=url)
         up.communicate(timeout=800)
         assert up.returncode == 0, log.read_text()[-3000:]
     left = await outcome(workspace, list(open_source(path).instruments))

@@ -41,7 +41,7 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def end(process: subprocess.Popen[str], seconds: float = 10) -> int:
+def end(process: subprocess.Popen[str], seconds: float = 60) -> int:
     """Ask a process to end and return its exit code; a process that does not is killed."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)

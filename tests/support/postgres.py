@@ -103,6 +103,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         port, folder = (shared / "server").read_text().split()
         server = PostgresServer(Path(folder), int(port), *QUICK)
     yield server
+    server.console.close()
     with _users(shared) as users:
         users.remove(str(os.getpid()))
         if not users:
@@ -158,9 +159,9 @@ async def _migrate(url: str) -> None:
 
 def _fresh(server: PostgresServer, template: str) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
-    server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    server.console.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield name
-    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    server.console.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextlib.contextmanager

@@ -20,6 +20,8 @@ START_SECONDS = 60
 PROGRAM_FOLDERS = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 USER = "postgres"
 """The server's owner, and its superuser: PostgreSQL and PgBouncer refuse to run as root."""
+TOLD = "that was all"
+"""What a console says after each answer."""
 LOCKED_USER, LOCKED_PASSWORD = "locked", "the-right-one"
 """A user who needs a password."""
 
@@ -64,6 +66,7 @@ class PostgresServer:
         self.port = port
         self._settings = (*SETTINGS, *settings)
         self.data = folder / "data"
+        self.console = Console(self.url())
 
     @classmethod
     def create(cls, *settings: str, data: Path | None = None) -> PostgresServer:
@@ -112,6 +115,39 @@ class PostgresServer:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+
+class Console:
+    """A psql that stays for the next statement: starting one costs more than most statements do."""
+
+    def __init__(self, url: str) -> None:
+        self._command = [shutil.which("psql") or program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", url]
+        self._process: subprocess.Popen[str] | None = None
+
+    def execute(self, statement: str) -> str:
+        """Run one statement as superuser, by itself, and return what it told."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{statement};\n\\echo {TOLD}\n")
+        self._process.stdin.flush()
+        lines: list[str] = []
+        for line in self._process.stdout:
+            if line == f"{TOLD}\n":
+                return "".join(lines)
+            lines.append(line)
+        self.close()
+        raise AssertionError(f"{statement}: {''.join(lines)}")  # an error ends psql; the next statement starts another
+
+    def close(self) -> None:
+        """Let it end."""
+        if self._process is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.communicate(timeout=START_SECONDS)
+            self._process = None
 
 
 class Bouncer:

@@ -175,5 +175,5 @@ async def sim_process(*arguments: str) -> AsyncIterator[tuple[str, asyncio.subpr
     finally:
         if process.returncode is None:
             process.terminate()
-        await asyncio.wait_for(process.wait(), 15)
+        await asyncio.wait_for(process.wait(), 60)
         process._transport.close()

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from weakref import WeakSet
 
 from niftyflow.bus.codec import Decoder
-from niftyflow.bus.embedded_file import LogFile
+from niftyflow.bus.embedded_file import USUAL_LIMITS, LogFile, LogLimits
 from niftyflow.bus.embedded_groups import GroupMember, committed_by
 from niftyflow.bus.embedded_log import TopicLog
 from niftyflow.bus.embedded_recent import Recent, batch_from
@@ -30,7 +30,6 @@ from niftyflow.model import DeadLetter, DecodeError, InvalidValue, Misconfigured
 T = TypeVar("T")
 log = get_logger(__name__)
 
-READ_BYTES: Final = 16 * 1024**2  # of stored entries in one poll: keeps read transactions short and memory bounded
 READ_THREADS: Final = 4
 RECENT_BYTES: Final = 64 * 1024**2
 RECENT_SECONDS: Final = 60.0
@@ -47,11 +46,13 @@ class EmbeddedBus:
         clock: Clock | None = None,
         recent_bytes: int = RECENT_BYTES,
         recent_seconds: float = RECENT_SECONDS,
+        limits: LogLimits = USUAL_LIMITS,
     ) -> None:
         self._folder = folder
         self._topics = with_dead_letters(tuple(topics))
         self._clock = clock or WallClock()
         self._recent = (recent_bytes, recent_seconds)
+        self._limits = limits
         self._logs: dict[str, TopicLog] = {}
         self._subscriptions: WeakSet[EmbeddedSubscription] = WeakSet()
 
@@ -70,7 +71,7 @@ class EmbeddedBus:
         try:
             for name, topic in self._topics.items():
                 path = self._folder / f"{name}.db"
-                topic_log = TopicLog(topic, path, self._clock, self._checkpoints, Recent(*self._recent))
+                topic_log = TopicLog(topic, path, self._clock, self._checkpoints, Recent(*self._recent), self._limits)
                 self._logs[name] = topic_log
                 await topic_log.open()
         except Misconfigured:
@@ -282,7 +283,7 @@ class EmbeddedSubscription:
         with self._reading:
             if self._file is None:
                 self._file = LogFile(self._log.path, is_writer=False)
-            for entry in self._file.read(position, max_records, READ_BYTES):
+            for entry in self._file.read(position, max_records, self._log.limits.read_bytes):
                 try:
                     body = self._decoder.decode(entry.body)
                 except DecodeError as error:
@@ -324,7 +325,8 @@ def _letters(topic_log: TopicLog) -> list[tuple[int, DeadLetter]]:
     decoder = Decoder(DeadLetter)
     letters: list[tuple[int, DeadLetter]] = []
     position = 0
-    while entries := topic_log.ask(lambda file: file.read(position, 10_000, READ_BYTES)):  # noqa: B023 - asked at once
+    most = topic_log.limits.read_bytes
+    while entries := topic_log.ask(lambda file: file.read(position, 10_000, most)):  # noqa: B023 - asked at once
         for entry in entries:
             position = entry.first + entry.rows
             try:

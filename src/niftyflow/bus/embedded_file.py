@@ -23,7 +23,6 @@ BUSY_MS: Final = 5_000
 WAL_KEPT_BYTES: Final = 64 * 1024**2
 EXPIRE_ENTRIES: Final = 128
 EXPIRE_BYTES: Final = 4 * 1024**2
-FREE_PAGES_KEPT: Final = 2_048
 VACUUM_PAGES: Final = 256
 
 _SCHEMA: Final = """
@@ -44,6 +43,22 @@ class Entry(NamedTuple):
     body: bytes
 
 
+class LogLimits(NamedTuple):
+    """How much a log reads at once, and how it is kept small."""
+
+    read_bytes: int = 16 * 1024**2
+    """Of stored entries in one poll: keeps read transactions short and memory bounded."""
+    expire_every_seconds: float = 5.0
+    checkpoint_every_bytes: int = 2 * 1024**2
+    wal_bytes: int = 64 * 1024**2
+    """Of the write-ahead log: past it the writer itself makes a checkpoint."""
+    free_pages: int = 2_048
+    """Kept in the file for the next entries."""
+
+
+USUAL_LIMITS: Final = LogLimits()
+
+
 class NewEntry(NamedTuple):
     """An encoded body on its way into the log."""
 
@@ -55,13 +70,14 @@ class NewEntry(NamedTuple):
 class LogFile:
     """The file of one topic, opened for writing, or for reading only."""
 
-    def __init__(self, path: Path, *, is_writer: bool) -> None:
+    def __init__(self, path: Path, *, is_writer: bool, limits: LogLimits = USUAL_LIMITS) -> None:
         """Open the file, making it when a writer finds none.
 
         Raises:
             Misconfigured: the folder cannot be written, or the file is no log of ours.
         """
         self.path = path
+        self._limits = limits
         self.service = f"log {path.name}"
         try:
             self._connection = _connect(path, is_writer=is_writer)
@@ -192,7 +208,7 @@ class LogFile:
         """Shrink the file a little when much of it is free; what stays free is written again by the next entries."""
         free = self._free_pages()
         used = self._used_bytes() // PAGE_BYTES
-        spare = free - max(FREE_PAGES_KEPT, used // 4)
+        spare = free - max(self._limits.free_pages, used // 4)
         if spare <= 0:
             return False
         # As a script: `execute` takes one step of a statement without columns, and a step frees one page.

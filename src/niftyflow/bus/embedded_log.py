@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from niftyflow.bus.codec import encode, kind_of
-from niftyflow.bus.embedded_file import LogFile, NewEntry
+from niftyflow.bus.embedded_file import LogFile, LogLimits, NewEntry
 from niftyflow.bus.embedded_recent import Recent
 from niftyflow.bus.embedded_watch import Watcher
 from niftyflow.bus.group_writer import GroupWriter
@@ -28,10 +28,6 @@ from niftyflow.model import Unavailable
 T = TypeVar("T")
 log = get_logger(__name__)
 
-CHECKPOINT_EVERY_BYTES: Final = 2 * 1024**2
-WAL_LIMIT_BYTES: Final = 64 * 1024**2
-EXPIRE_EVERY_SECONDS: Final = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class _Written:
@@ -42,10 +38,13 @@ class _Written:
 class TopicLog:
     """A topic: its file, its newest bodies in memory, and its readers waiting at the head."""
 
-    def __init__(self, topic: Topic, path: Path, clock: Clock, checkpoints: Executor, recent: Recent) -> None:
+    def __init__(
+        self, topic: Topic, path: Path, clock: Clock, checkpoints: Executor, recent: Recent, limits: LogLimits
+    ) -> None:
         self.topic = topic
         self.path = path
         self.recent = recent
+        self.limits = limits
         self.head = 0
         self.identity = ""
         self._clock = clock
@@ -128,7 +127,7 @@ class TopicLog:
         return self._file.end()
 
     def _opened(self, *, is_writer: bool) -> LogFile:
-        file = LogFile(self.path, is_writer=is_writer)
+        file = LogFile(self.path, is_writer=is_writer, limits=self.limits)
         self._files.append(file)
         return file
 
@@ -161,11 +160,11 @@ class TopicLog:
     def _keep_house(self) -> None:
         if self._housework:
             return
-        if self._not_checkpointed > CHECKPOINT_EVERY_BYTES:
+        if self._not_checkpointed > self.limits.checkpoint_every_bytes:
             self._not_checkpointed = 0
             self._do(self._loop.run_in_executor(self._checkpoints, self._checkpoint), self._checkpointed)
         elif monotonic() >= self._expire_at:
-            self._expire_at = monotonic() + EXPIRE_EVERY_SECONDS
+            self._expire_at = monotonic() + self.limits.expire_every_seconds
             self._do(self._writer.submit(self._expire), self._expired)
 
     def _do(self, task: asyncio.Future[T], then: Callable[[T], None]) -> None:
@@ -190,7 +189,7 @@ class TopicLog:
 
     def _checkpointed(self, wal_bytes: int) -> None:
         """Under steady load the log never empties behind the writer's back; past a limit the writer does the rest."""
-        if wal_bytes > WAL_LIMIT_BYTES:
+        if wal_bytes > self.limits.wal_bytes:
             self._do(self._writer.submit(self._file.checkpoint), lambda _: None)
 
     def _expire(self) -> bool:

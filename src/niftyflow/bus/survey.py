@@ -9,11 +9,16 @@ import msgspec
 
 
 class GroupState(msgspec.Struct, frozen=True):
-    """How far a consumer group has committed; `members` is None where an engine keeps no list of them."""
+    """A consumer group of a topic: how many records lie after its commit, which is where a restart would read from.
+
+    `members` is None where an engine keeps no list of them. `lag` is how many records of all its topics wait to be
+    read, as its members say of their positions; None where nobody was asked or answered.
+    """
 
     group: str
-    behind: int
+    after_commit: int
     members: int | None = None
+    lag: int | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from niftyflow.bus import embedded
 from niftyflow.bus.embedded import EmbeddedBus
+from niftyflow.bus.embedded_file import LogLimits
 from niftyflow.bus.port import Start, UnreadableRecord
 from niftyflow.bus.topics import RAW_TICKS
 from niftyflow.kit import metrics
@@ -193,11 +193,11 @@ async def test_a_second_member_of_a_group_is_refused(bus: EmbeddedBus, tmp_path:
         await bus.subscribe("raw-ticks", group="../trading")
 
 
-async def test_old_records_leave_and_a_reader_behind_them_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_old_records_leave_and_a_reader_behind_them_goes_on(tmp_path: Path):
     """Retention by age counts from the newest record's time; a reader whose position is gone is told and moved."""
-    monkeypatch.setattr("niftyflow.bus.embedded_log.EXPIRE_EVERY_SECONDS", 0.0)
     clock = VirtualClock(OPENED_AT)
-    bus = EmbeddedBus(tmp_path, [replace(RAW_TICKS, retention_ms=1000)], clock=clock, recent_bytes=0)
+    topics, often = [replace(RAW_TICKS, retention_ms=1000)], LogLimits(expire_every_seconds=0.0)
+    bus = EmbeddedBus(tmp_path, topics, clock=clock, recent_bytes=0, limits=often)
     await bus.open()
     reader = await bus.subscribe("raw-ticks", group=None)
     for number in range(20):
@@ -217,10 +217,8 @@ async def test_old_records_leave_and_a_reader_behind_them_goes_on(tmp_path: Path
     await bus.close()
 
 
-async def test_the_file_stays_near_its_size_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_the_file_stays_near_its_size_limit(tmp_path: Path):
     """Retention by bytes deletes the oldest, gives pages back, and offsets go on."""
-    monkeypatch.setattr("niftyflow.bus.embedded_log.EXPIRE_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr("niftyflow.bus.embedded_file.FREE_PAGES_KEPT", 16)
     limit = 400_000
     big = EmbeddedBus(tmp_path)
     await big.open()
@@ -229,7 +227,8 @@ async def test_the_file_stays_near_its_size_limit(tmp_path: Path, monkeypatch: p
     await big.close()
     file = tmp_path / "raw-ticks.db"
     assert file.stat().st_size > 4 * limit
-    bus = EmbeddedBus(tmp_path, [replace(RAW_TICKS, retention_bytes=limit)])
+    often = LogLimits(expire_every_seconds=0.0, free_pages=16)
+    bus = EmbeddedBus(tmp_path, [replace(RAW_TICKS, retention_bytes=limit)], limits=often)
     await bus.open()
     for number in range(40, 60):
         await bus.publish("raw-ticks", [ticks(2000, number * 2000)])
@@ -342,11 +341,9 @@ async def test_an_assignment_that_fails_leaves_no_reader_behind(bus: EmbeddedBus
     await reader.close()
 
 
-async def test_the_write_ahead_log_is_emptied_in_the_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_the_write_ahead_log_is_emptied_in_the_background(tmp_path: Path):
     """Checkpoints run beside the writer, so that the log beside the file stays small."""
-    monkeypatch.setattr("niftyflow.bus.embedded_log.CHECKPOINT_EVERY_BYTES", 100_000)
-    monkeypatch.setattr("niftyflow.bus.embedded_log.WAL_LIMIT_BYTES", 1_000_000)
-    bus = EmbeddedBus(tmp_path)
+    bus = EmbeddedBus(tmp_path, limits=LogLimits(checkpoint_every_bytes=100_000, wal_bytes=1_000_000))
     await bus.open()
     number, written = 0, 0
     deadline = time.monotonic() + 30
@@ -358,10 +355,9 @@ async def test_the_write_ahead_log_is_emptied_in_the_background(tmp_path: Path, 
     await bus.close()
 
 
-async def test_a_poll_reads_a_bounded_piece_of_a_long_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_poll_reads_a_bounded_piece_of_a_long_log(tmp_path: Path):
     """However much lies behind, one poll takes a few entries; the rest comes with the next ones."""
-    monkeypatch.setattr(embedded, "READ_BYTES", 50_000)
-    bus = EmbeddedBus(tmp_path, recent_bytes=0)
+    bus = EmbeddedBus(tmp_path, recent_bytes=0, limits=LogLimits(read_bytes=50_000))
     await bus.open()
     for number in range(10):
         await bus.publish("raw-ticks", [ticks(1000, number * 1000), watermark(number)])

@@ -340,7 +340,7 @@ async def test_stop_ends_a_waiting_read_and_leaves_no_task() -> None:
     async with KiteServer(script) as server:
         async with feeding(server) as feed:
             reading = asyncio.create_task(feed.read())
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(60):
                 while not (server.peers and len(server.peers[0].requests) == 2):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             await feed.stop()
