@@ -35,8 +35,9 @@ async def answering_process(
 ) -> AsyncIterator[str]:
     """Serve answers as a process does; gives its address."""
     chosen = InternalSettings(**({"port": 0, "token": TOKEN} | settings))
-    async with internal_http(chosen, Health(), {}, LocalCaller(answers), questions) as address:
-        yield address
+    async with internal_http(chosen, Health(), questions) as internal:
+        internal.opens({}, LocalCaller(answers))
+        yield internal.address
 
 
 @asynccontextmanager

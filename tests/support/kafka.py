@@ -54,6 +54,21 @@ LOGGING = """\
 """
 
 
+def members_of(servers: str, group: str) -> dict[str, int]:
+    """Return the members of a consumer group by their client ids, with how many partitions each has.
+
+    Kafka's own tool is asked, as an operator does; a group that nobody has joined has none.
+    """
+    command = [
+        "java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{LIBS}/*",
+        "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--bootstrap-server", servers,
+        "--describe", "--members", "--group", group,
+    ]  # fmt: skip
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    rows = [line.split() for line in told.stdout.splitlines() if line.startswith(f"{group} ")]
+    return {row[-2]: int(row[-1]) for row in rows}
+
+
 class Broker:
     """One broker process, a controller as well, in a folder of its own; alone, or one of several with `voters`."""
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from niftyflow.cli.context import on_signals, run, settings_of, state_of
+from niftyflow.kit.addresses import spelled_host
 from niftyflow.model import Misconfigured
 from niftyflow.runtime.settings import AppSettings, BusEngine
 from niftyflow.runtime.stores import is_shared
 
 if TYPE_CHECKING:
     from niftyflow.runtime.cluster import Member
+    from niftyflow.runtime.workspace import Workspace
 
 ONCE = ("aggregation", "signals", "trading")
 """Layers of which one process works at a time; a second one stands by."""
@@ -48,13 +50,33 @@ def cluster(
 
         stopping = asyncio.Event()
         on_signals(stopping.set)
+        await _look_at_servers(workspace, settings)
         members = members_of(counts, settings)
         typer.echo(f"{len(members)} processes; what they say is in {workspace.path}/processes/NAME/output.log")
-        if gateway:
-            typer.echo(f"serving http://{settings.gateway.host}:{settings.gateway.port}    (`niftyflow link` signs in)")
-        await LocalCluster(workspace, members, typer.echo).run(stopping)
+        local = LocalCluster(workspace, members, typer.echo)
+        telling = asyncio.create_task(local.tell_ready(settings.internal))
+        try:
+            await local.run(stopping)
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
 
     run(main())
+
+
+async def _look_at_servers(workspace: Workspace, settings: AppSettings) -> None:
+    """Open every engine once and close it again: what is wrong is said before any process is begun.
+
+    Raises:
+        Misconfigured: tables or topics are not as they should be, or a server refuses us; the message says what to do.
+        Unavailable: a server does not answer.
+    """
+    from niftyflow.runtime.buses import kafka_of  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.stores import hot_store_of, opened, stores_of  # noqa: PLC0415 - heavy
+
+    stores = stores_of(workspace, settings)
+    async with opened([*stores.engines, kafka_of(settings.bus), hot_store_of(settings)]):
+        pass
 
 
 def members_of(counts: Mapping[str, int], settings: AppSettings) -> list[Member]:
@@ -66,18 +88,19 @@ def members_of(counts: Mapping[str, int], settings: AppSettings) -> list[Member]
     addresses: dict[str, list[str]] = {}
     for (layer, _), port in ports.items():
         addresses.setdefault(layer, []).append(f"http://127.0.0.1:{port}")
-    variables = {
-        f"NIFTYFLOW_INTERNAL__{layer.upper()}": ",".join(addresses[layer])
-        for layer in ("analysis", "trading")
-        if layer in addresses
-    }
-    variables["NIFTYFLOW_INTERNAL__PROCESSES"] = ",".join(f"http://127.0.0.1:{port}" for port in ports.values())
+    variables = {"NIFTYFLOW_INTERNAL__PROCESSES": ",".join(each for some in addresses.values() for each in some)}
+    if "trading" in addresses:
+        variables["NIFTYFLOW_INTERNAL__TRADING"] = ",".join(addresses["trading"])
+    gateway = settings.gateway
     members = []
     for layer, number in names:
         arguments = ["run", layer, "--name", f"{layer}-{number}", "--internal-port", str(ports[layer, number])]
         if layer == "ingestion":
             arguments += ["--share", f"{number}/{counts[layer]}"]
+        serves = ""
         if layer == "gateway":
-            arguments += ["--port", str(settings.gateway.port)]
-        members.append(Member(f"{layer}-{number}", tuple(arguments), variables))
+            arguments += ["--port", str(gateway.port)]
+            serves = f"serving http://{spelled_host(gateway.host)}:{gateway.port}    (`niftyflow link` signs in)"
+        address = f"http://127.0.0.1:{ports[layer, number]}"
+        members.append(Member(f"{layer}-{number}", tuple(arguments), variables, address, serves))
     return members

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from typing import Annotated
@@ -10,7 +11,8 @@ from typing import Annotated
 import typer
 
 from niftyflow.cli.context import imported, on_signals, run, settings_of, state_of
-from niftyflow.runtime.settings import AppSettings
+from niftyflow.model import Misconfigured
+from niftyflow.runtime.settings import AppSettings, BusEngine
 from niftyflow.runtime.workspace import Workspace
 
 HEAVY = ("niftyflow.runtime.running", "polars")
@@ -26,6 +28,10 @@ class Layer(StrEnum):
     SIGNALS = "signals"
     TRADING = "trading"
     GATEWAY = "gateway"
+
+
+ONE_AFTER_ANOTHER = tuple(layer for layer in Layer if layer is not Layer.GATEWAY)
+"""As records pass them."""
 
 
 def run_layers(
@@ -48,9 +54,29 @@ def run_layers(
 ) -> None:
     """Run some layers of the graph, until stopped; what another process does already is waited for."""
     chosen = list(dict.fromkeys(layers))
-    workspace = Workspace(state_of(context).workspace.path, name or "-".join(chosen))
+    workspace = state_of(context).workspace
     overrides = {"ingestion.share": share, "internal.port": internal_port, "gateway.port": port}
-    run(_run(workspace, settings_of(workspace, overrides), chosen))
+    settings = settings_of(workspace, overrides)
+    if settings.bus.engine is BusEngine.EMBEDDED:
+        refuse_apart(chosen)  # all that there is of the graph runs here, so on the workspace's own log
+    else:
+        workspace = Workspace(workspace.path, name or "-".join(chosen))
+    run(_run(workspace, settings, chosen))
+
+
+def refuse_apart(layers: Sequence[Layer]) -> None:
+    """Refuse layers that would wait for ever for others, where no server joins processes.
+
+    Raises:
+        Misconfigured: those before one of them are missing, or those that read what it writes.
+    """
+    chosen = [layer for layer in ONE_AFTER_ANOTHER if layer in layers]
+    if len(chosen) > 1 and chosen == list(ONE_AFTER_ANOTHER[: len(chosen)]):
+        return
+    raise Misconfigured(
+        f"{', '.join(layers)} alone would wait for ever: with bus.engine = embedded nothing joins processes. Run all "
+        "of it with `niftyflow up`, or set bus.engine = kafka and bus.servers (docs/how-to/scale-out.md)"
+    )
 
 
 async def _run(workspace: Workspace, settings: AppSettings, layers: list[Layer]) -> None:

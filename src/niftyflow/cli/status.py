@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from niftyflow.cli.context import run, state_of
+from niftyflow.cli.context import run, settings_of, state_of
 
 if TYPE_CHECKING:
     from niftyflow.runtime.status import Status
@@ -29,7 +29,9 @@ def status(
 async def _status(context: typer.Context, *, as_json: bool) -> None:
     from niftyflow.runtime.status import look_at  # noqa: PLC0415 - heavy
 
-    found = await look_at(state_of(context).workspace)
+    workspace = state_of(context).workspace
+    settings_of(workspace, {}, quiet=True)  # what is logged must not stand in the answer
+    found = await look_at(workspace)
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
@@ -37,7 +39,7 @@ async def _status(context: typer.Context, *, as_json: bool) -> None:
 
 
 def _print(found: Status) -> None:
-    from niftyflow.runtime.status import spelled  # noqa: PLC0415 - heavy
+    from niftyflow.runtime.status import TOPIC, spelled  # noqa: PLC0415 - heavy
 
     out = Console(highlight=False, markup=False, soft_wrap=True)
     out.print(f"workspace       {found.workspace}")
@@ -56,4 +58,14 @@ def _print(found: Status) -> None:
     for topic in found.topics:
         out.print(f"topic           {topic.topic}: {topic.records:,} records, {topic.dead_letters:,} dead letters")
     for group in found.groups:
-        out.print(f"group           {group.group}: commit {group.behind:,} records behind the end of {group.topic}")
+        lag = "" if group.lag is None else f"lag {group.lag:,}, "
+        commit = f"commit {group.behind:,} records behind the end of {group.topic}"
+        out.print(f"group           {group.group}: {lag}{commit}")
+    for holder in found.holders:
+        ticks = sum(lease.startswith(f"{TOPIC}/") for lease in holder.leases)
+        names = [f"{ticks} partitions of {TOPIC}"] if ticks else []
+        names += [lease for lease in holder.leases if not lease.startswith(f"{TOPIC}/")]
+        out.print(f"leases          {holder.holder}: {', '.join(names)}, since {spelled(holder.since)}")
+    for process in found.processes:
+        state = "ready" if process.is_ready else f"not ready: {'; '.join(process.reasons)}"
+        out.print(f"process         {process.name} at {process.address}: {state}")

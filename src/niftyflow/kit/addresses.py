@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from urllib.parse import urlsplit
 
 from niftyflow.model import Misconfigured
 
@@ -35,6 +36,16 @@ def listening(host: str, port: int) -> socket.socket:
 def spelled_host(host: str) -> str:
     """Return a host as it stands in a URL."""
     return f"[{host}]" if ":" in host else host
+
+
+def here_of(host: str) -> str:
+    """Return the host by which this machine reaches what listens there: all of its addresses are none to go to."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound to it
+
+
+def place_of(address: str) -> str:
+    """Return host and port of an address like http://host:port, as people are told of it."""
+    return urlsplit(address).netloc or address
 
 
 def refusal_of_address(error: OSError, host: str, port: int) -> Misconfigured:

@@ -53,9 +53,7 @@ class InternalSettings(CallSettings):
     question_limit_bytes: int = Field(default=1024 * 1024, ge=1024, description="Largest question that is read")
     read_seconds: float = Field(default=5.0, gt=0, le=60, description="Longest time for a question to come in")
     questions_at_once: int = Field(default=64, ge=1, description="Questions under way; more are asked to come again")
-    analysis: list[str] = Field(default=[], description="Addresses of processes that analyze")
-    ai: list[str] = Field(default=[], description="Addresses of processes that predict")
-    trading: list[str] = Field(default=[], description="Addresses of processes that trade")
+    trading: list[str] = Field(default=[], description="Addresses of processes that trade, which the gateway asks")
     processes: list[str] = Field(
-        default=[], description="Addresses of all processes of the cluster, whose states the gateway's picture joins"
+        default=[], description="Addresses of all processes of the cluster, for the System page, `status` and `topics`"
     )

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from niftyflow.kit import metrics
+from niftyflow.kit.addresses import place_of
 from niftyflow.kit.breaker import Breaker
 from niftyflow.kit.call_codec import FAULT, MEDIA_TYPE, OK, Question, decode_error
 from niftyflow.kit.call_settings import CallSettings
@@ -62,12 +63,12 @@ class _Fault(Unavailable):
 class _Peer:
     """A process that answers, with the breaker in front of it."""
 
-    def __init__(self, address: str, settings: CallSettings, seconds: Callable[[], float]) -> None:
-        parts = urlsplit(address)
+    def __init__(self, who: str, address: str, settings: CallSettings, seconds: Callable[[], float]) -> None:
         self.base = address.rstrip("/")
-        self.name = parts.netloc
+        self.place = place_of(address)
+        self.name = f"{who} at {self.place}"
         self.breaker = Breaker(
-            self.name, failures=settings.failures, open_seconds=settings.open_seconds, seconds=seconds
+            self.place, failures=settings.failures, open_seconds=settings.open_seconds, seconds=seconds
         )
 
 
@@ -97,9 +98,9 @@ class HttpCaller:
 
     def __init__(
         self, addresses: Mapping[str, Sequence[str]], questions: Mapping[str, Question],
-        settings: CallSettings | None = None, *, seconds: Callable[[], float] = monotonic,
+        settings: CallSettings | None = None, *, seconds: Callable[[], float] = monotonic, who: str = "the process",
     ) -> None:  # fmt: skip
-        """Check every address and question.
+        """Check every address and question; `who` is at the addresses, as people are told when nobody answers.
 
         Raises:
             Misconfigured: an address cannot be, or a question has no types; the message says what to do.
@@ -112,7 +113,7 @@ class HttpCaller:
         for address in itertools.chain.from_iterable(addresses.values()):
             check_address(address, allow_plain_http=self._settings.allow_plain_http)
         known = dict.fromkeys(itertools.chain.from_iterable(addresses.values()))
-        peers = {address: _Peer(address, self._settings, seconds) for address in known}
+        peers = {address: _Peer(who, address, self._settings, seconds) for address in known}
         self._peers = {name: [peers[address] for address in dict.fromkeys(some)] for name, some in addresses.items()}
         self._turns = {name: itertools.count() for name in addresses}
         self._has_tls = any(address.startswith("https:") for address in known)
@@ -226,7 +227,7 @@ class HttpCaller:
             peer.breaker.succeeded(term)
             raise
         finally:
-            metrics.EXTERNAL_REQUEST.labels(peer.name).observe(monotonic() - began)
+            metrics.EXTERNAL_REQUEST.labels(peer.place).observe(monotonic() - began)
         peer.breaker.succeeded(term)
         return answer
 
@@ -247,10 +248,9 @@ class HttpCaller:
         except TimeoutError as error:
             raise _NoAnswer(f"{peer.name} did not answer within {seconds:.2g} s", is_passing=True) from error
         except aiohttp.ClientSSLError as error:
-            raise _NoAnswer(f"{peer.name} cannot be trusted: {error}", is_passing=False) from error
+            raise _NoAnswer(f"{peer.name} cannot be trusted: {_why_not_trusted(error)}", is_passing=False) from error
         except (aiohttp.ClientError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise _NoAnswer(f"{peer.name} is away: {reason}", is_passing=True) from error
+            raise _NoAnswer(f"{peer.name} is away: {in_our_words(error)}", is_passing=True) from error
         return _read(peer.name, asking, response, body)
 
     def _tls(self) -> ssl.SSLContext:
@@ -259,6 +259,26 @@ class HttpCaller:
             return ssl.create_default_context(cafile=authority)
         except OSError as error:
             raise Misconfigured(f"authority_file {authority} cannot be read as PEM certificates: {error}") from error
+
+
+def _why_not_trusted(error: aiohttp.ClientSSLError) -> str:
+    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error.os_error
+    return str(getattr(cause, "verify_message", "")) or "it does not speak TLS as we do"
+
+
+def in_our_words(error: aiohttp.ClientError | OSError) -> str:
+    """Return what befell a connection, for people who know nothing of the client."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "this machine knows no host of that name"
+        case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
+            return "nobody listens there"
+        case aiohttp.ClientConnectorError():
+            return f"it cannot be reached ({error.os_error.strerror or 'the network'})"
+        case aiohttp.ClientResponseError():
+            return "what answers there speaks no HTTP"
+        case _:
+            return "the connection broke"
 
 
 async def _body(response: aiohttp.ClientResponse, peer: str, limit: int) -> bytes:

@@ -13,21 +13,25 @@ if TYPE_CHECKING:
     from niftyflow.bus.kafka import KafkaBus
 
 
-def bus_of(settings: BusSettings, journal: EmbeddedBus) -> Bus:
+NAME = "niftyflow"
+
+
+def bus_of(settings: BusSettings, journal: EmbeddedBus, process: str = "") -> Bus:
     """Return the bus that joins the stages, not opened yet: the journal itself, or a Kafka cluster."""
     if settings.engine is BusEngine.EMBEDDED:
         return journal
-    return kafka_of(settings)
+    return kafka_of(settings, process)
 
 
-def kafka_of(settings: BusSettings) -> KafkaBus:
-    """Return the Kafka cluster of the settings, not opened yet."""
+def kafka_of(settings: BusSettings, process: str = "") -> KafkaBus:
+    """Return the Kafka cluster of the settings, not opened yet; its tools and logs call us by the process's name."""
     from niftyflow.bus.kafka import KafkaBus  # noqa: PLC0415 - an extra
     from niftyflow.bus.kafka_topics import BROKER_DEFAULT  # noqa: PLC0415 - an extra
 
     return KafkaBus(
         settings.servers, prefix=settings.prefix, partitions=settings.partitions, security=settings.security,
         replication=BROKER_DEFAULT if settings.replication is None else settings.replication,
+        client={"client.id": process or NAME},
     )  # fmt: skip
 
 

@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from niftyflow.kit.call_settings import InternalSettings
 from niftyflow.kit.clock import monotonic
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Misconfigured
+from niftyflow.runtime.processes import ask_all
 from niftyflow.runtime.workspace import Workspace
 
 log = get_logger(__name__)
@@ -27,6 +29,7 @@ log = get_logger(__name__)
 FIRST_WAIT_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 60.0
 WELL_SECONDS: Final = 60.0
+READY_LOOK_SECONDS: Final = 1.0
 END_SECONDS: Final = 8.0
 """How long a member may take to end before it is killed: what it had in hand is read again."""
 NOT_BEGUN_AGAIN: Final = {2, 5}
@@ -37,11 +40,16 @@ TAIL_BYTES: Final = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One process of the cluster: its name, the arguments of `niftyflow`, and variables beside ours."""
+    """One process of the cluster: its name, the arguments of `niftyflow`, variables beside ours, where it answers.
+
+    `serves` is what a person is told when it is ready, beside that.
+    """
 
     name: str
     arguments: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
+    serves: str = ""
 
 
 class LocalCluster:
@@ -62,6 +70,22 @@ class LocalCluster:
         async with asyncio.TaskGroup() as group:
             for member in self.members:
                 group.create_task(self._keep(member, stopping), name=member.name)
+
+    async def tell_ready(self, settings: InternalSettings) -> None:
+        """Tell of each member when it is ready for the first time; return when all were, or cancelled.
+
+        Raises:
+            Misconfigured: a member's address cannot be.
+        """
+        starting = {member.name: member for member in self.members if member.address}
+        while starting:
+            listening = self.workspace.addresses()
+            asked = {name: each.address for name, each in starting.items() if listening.get(name) == each.address}
+            for told in await ask_all("ready", asked, settings):
+                if told.answer.get("is_ready"):
+                    serves = starting.pop(told.name).serves
+                    self._tell(f"{told.name} is ready{f': {serves}' if serves else ''}")
+            await asyncio.sleep(READY_LOOK_SECONDS)
 
     def log_of(self, name: str) -> Path:
         """Return the file in which a member's output is."""

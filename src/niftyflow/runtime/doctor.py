@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from datetime import date
 from enum import StrEnum
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -23,7 +25,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from niftyflow.kit.addresses import listening
+from niftyflow.kit.addresses import here_of, listening
 from niftyflow.kit.clock import WallClock, monotonic, to_ist
 from niftyflow.market import CalendarUnknown
 from niftyflow.market.tables import tables
@@ -45,6 +47,7 @@ MOST_DRIFT_SECONDS: Final = 0.05
 DAYS_AHEAD_ENOUGH: Final = 30
 SECRET_FILES: Final = ("niftyflow.toml", "api-key")
 BUSY_SECONDS: Final = 5.0
+ASK_SECONDS: Final = 2.0
 
 
 class Verdict(StrEnum):
@@ -189,9 +192,26 @@ def _port(workspace: Workspace) -> tuple[Verdict, str]:
     try:
         listening(wanted.host, wanted.port).close()
     except Misconfigured as refused:
+        if _is_our_gateway(workspace, wanted.host, wanted.port):
+            return Verdict.OK, f"{wanted.port} on {wanted.host} is our own gateway's, which runs"
         is_taken = "taken" in str(refused)
         return Verdict.WARN if is_taken else Verdict.FAIL, f"{refused} ([gateway] port, or --port)"
     return Verdict.OK, f"{wanted.port} on {wanted.host} is free"
+
+
+def _is_our_gateway(workspace: Workspace, host: str, port: int) -> bool:
+    """Whether what listens there lets the owner's key of this workspace in."""
+    if not workspace.key_file.exists():
+        return False
+    headers = {"X-API-KEY": workspace.key_file.read_text().strip()}
+    asked = HTTPConnection(here_of(host), port, timeout=ASK_SECONDS)
+    try:
+        asked.request("GET", "/api/v1/session", headers=headers)
+        return asked.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        asked.close()
 
 
 def _space(folder: Path) -> tuple[Verdict, str]:

@@ -16,6 +16,7 @@ from niftyflow.brokers.kite.settings import KiteFeedSettings
 from niftyflow.brokers.port import Feed
 from niftyflow.kit.clock import Clock, VirtualClock, WallClock, to_ist
 from niftyflow.kit.health import Worker
+from niftyflow.kit.http_caller import in_our_words
 from niftyflow.kit.retry import until_it_works
 from niftyflow.model import Instrument, Misconfigured, Unavailable, UnknownInstrument, parse_instrument
 from niftyflow.runtime.settings import AppSettings
@@ -111,5 +112,9 @@ async def _get(url: str) -> str:
         ):
             answer.raise_for_status()
             return await answer.text(errors="replace")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise Unavailable(urlsplit(url).netloc, str(error) or type(error).__name__) from error
+    except TimeoutError as error:
+        raise Unavailable(urlsplit(url).netloc, f"no answer within {ANSWER_SECONDS:g} s") from error
+    except aiohttp.ClientResponseError as error:
+        raise Unavailable(urlsplit(url).netloc, f"it answered HTTP {error.status}") from error
+    except aiohttp.ClientError as error:
+        raise Unavailable(urlsplit(url).netloc, in_our_words(error)) from error

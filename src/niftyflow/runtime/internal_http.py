@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 
 from niftyflow.gateway.envelope import failure, success
 from niftyflow.kit import metrics
-from niftyflow.kit.addresses import listening, spelled_host
+from niftyflow.kit.addresses import here_of, listening, spelled_host
 from niftyflow.kit.call_codec import FAULT, MEDIA_TYPE, Question, encode_error
 from niftyflow.kit.call_settings import InternalSettings
 from niftyflow.kit.caller import CALL_SECONDS, LocalCaller
@@ -49,27 +49,37 @@ _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _numbers = itertools.count(secrets.randbits(32))
 
 
+class Starting:
+    """What a process waits for before its engines are open, as a dependency that is away."""
+
+    def __init__(self) -> None:
+        self.waits_for = "it starts"
+
+    async def ping(self) -> None:
+        """Say what is waited for.
+
+        Raises:
+            Retryable: always.
+        """
+        raise Retryable(self.waits_for)
+
+
 class InternalApp:
     """The ASGI application of one process; it is the supervisor of its requests.
 
-    Who shows the token may ask everything; who does not learns only whether the process lives and is ready.
+    Who shows the token may ask everything; who does not learns only whether the process lives and is ready. From the
+    first moment it tells that, by what the process waits for at its start; the rest once it `opens`.
     """
 
     def __init__(
-        self, health: Health, dependencies: Dependencies, caller: LocalCaller, questions: Mapping[str, Question],
-        settings: InternalSettings,
-    ) -> None:  # fmt: skip
-        """Answer what `caller` answers here.
-
-        Raises:
-            Misconfigured: a question it answers has no types.
-        """
-        untyped = sorted(caller.names - questions.keys())
-        if untyped:
-            raise Misconfigured(f"no types are declared for the questions {', '.join(untyped)}: add them to the table")
+        self, address: str, health: Health, questions: Mapping[str, Question], settings: InternalSettings
+    ) -> None:
+        """Answer at an address whether the process is ready, which it is not."""
+        self.address = address
+        self.starts = Starting()
         self._health = health
-        self._dependencies = dependencies
-        self._caller = caller
+        self._dependencies: Dependencies = {"start": self.starts.ping}
+        self._caller = LocalCaller({"ready": self.ready})
         self._questions = questions
         self._token = settings.token.get_secret_value().encode()
         self._body_limit = settings.question_limit_bytes
@@ -79,6 +89,23 @@ class InternalApp:
         self._looking = asyncio.Lock()
         self._looked = -READY_SECONDS
         self._found = Readiness({}, [])
+
+    def opens(self, dependencies: Dependencies, caller: LocalCaller) -> None:
+        """From now on look at these dependencies, and answer what `caller` answers.
+
+        Raises:
+            Misconfigured: a question it answers has no types.
+        """
+        untyped = sorted(caller.names - self._questions.keys())
+        if untyped:
+            raise Misconfigured(f"no types are declared for the questions {', '.join(untyped)}: add them to the table")
+        self._dependencies, self._looked = dependencies, -READY_SECONDS
+        self._caller = caller.without()
+        self._caller.answers("ready", self.ready)
+
+    async def ready(self) -> dict[str, Any]:
+        """Return the state of every worker and dependency, at most a second old."""
+        return (await self._readiness()).body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -133,16 +160,19 @@ class InternalApp:
     # -- health ----------------------------------------------------------------------------------------------------
 
     async def _ready(self, request_id: str, *, is_whole: bool) -> Response:
-        async with self._looking:
-            if monotonic() - self._looked >= READY_SECONDS:
-                self._found = await readiness(self._health, self._dependencies)
-                self._looked = monotonic()
-        found = self._found
+        found = await self._readiness()
         body = found.body if is_whole else {"is_ready": not found.away}
         if not found.away:
             return success(body)
         message = found.message if is_whole else "not ready"
         return failure("unavailable", message, request_id, body, {"Retry-After": "1"})
+
+    async def _readiness(self) -> Readiness:
+        async with self._looking:
+            if monotonic() - self._looked >= READY_SECONDS:
+                self._found = await readiness(self._health, self._dependencies)
+                self._looked = monotonic()
+            return self._found
 
     # -- questions -------------------------------------------------------------------------------------------------
 
@@ -228,16 +258,14 @@ def _packed(message: bytes, status: int = 200) -> Response:
 
 @asynccontextmanager
 async def internal_http(
-    settings: InternalSettings, health: Health, dependencies: Dependencies, caller: LocalCaller,
-    questions: Mapping[str, Question],
-) -> AsyncIterator[str]:  # fmt: skip
-    """Serve other processes for the time of a `with`; gives the address at which they find this one.
+    settings: InternalSettings, health: Health, questions: Mapping[str, Question]
+) -> AsyncIterator[InternalApp]:
+    """Serve other processes for the time of a `with`; gives what answers them, which `opens` when there is more.
 
     Raises:
-        Misconfigured: the address cannot be had, others would reach it without a token, a certificate cannot be read,
-            or a question has no types; the message says what to do.
+        Misconfigured: the address cannot be had, others would reach it without a token, or a certificate cannot be
+            read; the message says what to do.
     """
-    app = InternalApp(health, dependencies, caller, questions, settings)
     tls = _tls(settings)
     bound = listening(settings.host, settings.port)
     host, port = bound.getsockname()[:2]
@@ -247,10 +275,11 @@ async def internal_http(
             f"internal.host {settings.host} can be reached from other machines and no token is set: set internal.token "
             "(NIFTYFLOW_INTERNAL__TOKEN) to the same secret in every process, or listen on 127.0.0.1"
         )
-    address = f"{'https' if tls else 'http'}://{spelled_host(settings.host)}:{port}"
+    address = f"{'https' if tls else 'http'}://{spelled_host(here_of(settings.host))}:{port}"
+    app = InternalApp(address, health, questions, settings)
     async with served(app, bound, ws="none", **tls):
-        log.info("internal_http_listens", address=address, questions=sorted(caller.names))
-        yield address
+        log.info("internal_http_listens", address=address)
+        yield app
 
 
 def _tls(settings: InternalSettings) -> dict[str, Any]:

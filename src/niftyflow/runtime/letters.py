@@ -15,14 +15,14 @@ from niftyflow.kit.clock import WallClock
 from niftyflow.kit.dead_letters import PREFIX, DeadLetters
 from niftyflow.model import DeadLetter, Misconfigured, Refused, Tick, TickBatch
 from niftyflow.runtime.buses import bus_of, journal_of
-from niftyflow.runtime.settings import load
+from niftyflow.runtime.settings import BusEngine, load
 from niftyflow.runtime.workspace import Workspace
 
 TOPIC = "raw-ticks"
 
 
 class LetterBox:
-    """The dead letters of one workspace."""
+    """The dead letters of every topic that a workspace's settings lead to."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -43,7 +43,7 @@ class LetterBox:
         waiting = await self.waiting(topic)
         unknown = [offset for offset in offsets if offset not in waiting]
         if unknown:
-            raise Refused(f"no dead letter {unknown[0]} waits in {topic}; `niftyflow dlq list` shows those that do")
+            raise Refused(f"no dead letter {unknown[0]} waits of {topic}; `niftyflow dlq list` shows those that do")
         return {offset: waiting[offset] for offset in offsets} if offsets else waiting
 
     async def drop(self, letters: dict[int, DeadLetter], topic: str = TOPIC) -> None:
@@ -51,11 +51,13 @@ class LetterBox:
         await self._settle(letters, topic, "dropped")
 
     async def replay(self, letters: dict[int, DeadLetter], topic: str = TOPIC) -> None:
-        """Send the records again, all or none; the rules then decide as they do for any late record.
+        """Send ticks again, all or none; the rules then decide as they do for any late tick.
 
         Raises:
-            Refused: a record cannot be sent as it is; nothing was sent.
+            Refused: a record is no tick, or cannot be sent as it is; nothing was sent.
         """
+        if topic != TOPIC:
+            raise Refused(f"what {topic} carries is made from {TOPIC}, and decided on once: drop its letters instead")
         ticks = []
         for offset, letter in letters.items():
             try:
@@ -78,15 +80,16 @@ class LetterBox:
 
 @asynccontextmanager
 async def letter_box(workspace: Workspace) -> AsyncIterator[LetterBox]:
-    """Open the dead letters of a workspace, on the bus of its settings and in its local file, for a `with`.
+    """Open the dead letters on the bus of a workspace's settings, and in its local file, for a `with`.
 
     Raises:
         Misconfigured: the workspace has no log, or its settings are wrong.
         Retryable: the bus is a cluster, and away.
     """
-    if not workspace.log.exists():
+    settings = load(workspace.settings_file).bus
+    if settings.engine is BusEngine.EMBEDDED and not workspace.log.exists():
         raise Misconfigured(f"{workspace.path} holds no log: `niftyflow up` or `niftyflow demo` makes one")
-    bus = bus_of(load(workspace.settings_file).bus, journal_of(workspace))
+    bus = bus_of(settings, journal_of(workspace))
     await bus.open()
     try:
         await DeadLetters(bus, workspace.path).drain()

@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from niftyflow.kit.call_codec import Arguments, Question
-from niftyflow.kit.call_settings import InternalSettings
 from niftyflow.model import Answers, Features, Interval, Scorecard
 from niftyflow.model.account_views import AccountView
 from niftyflow.runtime.explanation import Explanation
-from niftyflow.runtime.graph import GRAPH
 
 
 class Nothing(Arguments, frozen=True):
@@ -58,14 +56,6 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "strategy_kinds": Question(Nothing, list[dict[str, Any]]),
     "why": Question(Why, Explanation),
     "system": Question(Nothing, dict[str, Any]),
+    "ready": Question(Nothing, dict[str, Any]),
 }
-
-
-def addresses_of(settings: InternalSettings) -> dict[str, list[str]]:
-    """Return for each question the addresses of processes that answer it, where some are set."""
-    return {
-        question: addresses
-        for node in GRAPH
-        for question in node.answers
-        if (addresses := getattr(settings, node.name))
-    }
+"""Those of the graph, and two that every process answers of itself."""

@@ -1,22 +1,30 @@
-"""What a workspace holds and how far its readers are: asked of the files, whether a process runs or not."""
+"""What a workspace holds and how far its readers are, whether a process runs or not.
+
+Each thing is asked where it is true: files and locks of one machine, or the servers and processes of a cluster.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import cast
 
 import msgspec
 
+from niftyflow.bus.port import Bus
 from niftyflow.kit.clock import to_ist
 from niftyflow.market import day_start, ist_day
 from niftyflow.model import FeedGap, Interval, LeaseHeld
-from niftyflow.runtime.buses import bus_of, journal_of
-from niftyflow.runtime.graph import GRAPH, JOURNAL_FORWARDER
+from niftyflow.runtime.buses import journal_of, kafka_of
+from niftyflow.runtime.graph import TOPICS_SHOWN
 from niftyflow.runtime.letters import LetterBox
-from niftyflow.runtime.settings import load
-from niftyflow.runtime.stores import market_of
+from niftyflow.runtime.processes import ask_all, known_addresses
+from niftyflow.runtime.settings import AppSettings, BusEngine, load
+from niftyflow.runtime.stores import StoreSet, is_shared, opened, stores_of
+from niftyflow.runtime.topic_states import topic_states
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.leases import FileLeases
+from niftyflow.storage.ports import MarketStore
 
 DAY_MS = 86_400_000
 TOPIC = "raw-ticks"
@@ -31,11 +39,29 @@ class TopicStatus(msgspec.Struct, frozen=True):
 
 
 class GroupStatus(msgspec.Struct, frozen=True):
-    """How far one consumer group has committed."""
+    """A consumer group of a topic: records after its commit, and how many wait to be read, where processes tell it."""
 
     group: str
     topic: str
     behind: int
+    lag: int | None = None
+
+
+class HolderStatus(msgspec.Struct, frozen=True):
+    """A process that holds leases of the cluster, their names, and since when it has had all of them, in ms UTC."""
+
+    holder: str
+    leases: list[str]
+    since: int
+
+
+class ProcessStatus(msgspec.Struct, frozen=True):
+    """A process of the cluster, as it answers; `reasons` is what keeps it from being ready."""
+
+    name: str
+    address: str
+    is_ready: bool
+    reasons: list[str]
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -54,62 +80,112 @@ class Status(msgspec.Struct, frozen=True):
     repairs_waiting: int
     topics: list[TopicStatus]
     groups: list[GroupStatus]
+    holders: list[HolderStatus] = []
+    processes: list[ProcessStatus] = []
+
+
+class _Log(msgspec.Struct, frozen=True):
+    """What topics tell: the time of the last watermark, and how far everybody is."""
+
+    observed_until: int = 0
+    topics: list[TopicStatus] = []
+    groups: list[GroupStatus] = []
 
 
 async def look_at(workspace: Workspace) -> Status:
     """Return the status of a workspace.
 
     Raises:
-        Misconfigured: there is none; the message says what makes one.
+        Misconfigured: there is none, or its servers refuse us; the message says what to do.
+        Unavailable: a server does not answer.
     """
-    async with market_of(workspace, read_only=True) as market:
-        ever = 1 << 60
-        minutes = await market.count_candles(Interval.M1, 0, ever)
-        days = await market.count_candles(Interval.D1, 0, ever)
-        observed, topics, groups = await _log(workspace)
-        start = day_start(ist_day(observed)) if observed else 0
-        of_day = await market.count_candles(Interval.M1, start, start + DAY_MS)
-        incomplete = [len(await market.incomplete_minutes(key, start, start + DAY_MS)) for key in of_day]
-        return Status(
-            workspace=str(workspace.path),
-            running=await holder(workspace),
-            observed_until=observed,
-            day=str(ist_day(observed)) if observed else "",
-            instruments=len(minutes.keys() | days.keys()),
-            candles_1m=sum(minutes.values()),
-            candles_1d=sum(days.values()),
-            candles_of_day=sum(of_day.values()) if observed else 0,
-            incomplete_of_day=sum(incomplete) if observed else 0,
-            gaps_of_day=await market.gaps(start, start + DAY_MS) if observed else [],
-            repairs_waiting=len(await market.repairs()),
-            topics=topics,
-            groups=groups,
+    settings = load(workspace.settings_file)
+    stores = stores_of(workspace, settings, read_only=True)
+    async with opened(stores.engines if is_shared(settings) else [stores.market]):
+        holders = await _holders(stores) if is_shared(settings) else []
+        log = await _log(workspace, settings, holders)
+        return await _status(workspace, settings, stores.market, log, holders)
+
+
+async def _status(
+    workspace: Workspace, settings: AppSettings, market: MarketStore, log: _Log, holders: list[HolderStatus]
+) -> Status:
+    ever = 1 << 60
+    minutes = await market.count_candles(Interval.M1, 0, ever)
+    days = await market.count_candles(Interval.D1, 0, ever)
+    observed = log.observed_until
+    start = day_start(ist_day(observed)) if observed else 0
+    of_day = await market.count_candles(Interval.M1, start, start + DAY_MS)
+    incomplete = [len(await market.incomplete_minutes(key, start, start + DAY_MS)) for key in of_day]
+    taking_in = [each.holder for each in holders if any(_partition(name) is not None for name in each.leases)]
+    return Status(
+        workspace=str(workspace.path),
+        running=", ".join(taking_in) if is_shared(settings) else await holder(workspace),
+        observed_until=observed,
+        day=str(ist_day(observed)) if observed else "",
+        instruments=len(minutes.keys() | days.keys()),
+        candles_1m=sum(minutes.values()),
+        candles_1d=sum(days.values()),
+        candles_of_day=sum(of_day.values()) if observed else 0,
+        incomplete_of_day=sum(incomplete) if observed else 0,
+        gaps_of_day=await market.gaps(start, start + DAY_MS) if observed else [],
+        repairs_waiting=len(await market.repairs()),
+        topics=log.topics,
+        groups=log.groups,
+        holders=holders,
+        processes=await _processes(workspace, settings),
+    )
+
+
+# -- the log -------------------------------------------------------------------------------------------------------
+
+
+async def _log(workspace: Workspace, settings: AppSettings, holders: list[HolderStatus]) -> _Log:
+    is_cluster = settings.bus.engine is BusEngine.KAFKA
+    if not (is_cluster or workspace.log.exists()):
+        return _Log()
+    _, states = await topic_states(workspace, settings)
+    there = {state.topic: state.records for state in states if state.partitions}
+    async with AsyncExitStack() as stack:
+        bus: Bus
+        if is_cluster:  # connected and not opened: looking makes no topics
+            bus = kafka = kafka_of(settings.bus, workspace.process)
+            await kafka.connect()
+        else:
+            bus = journal_of(workspace)
+            await bus.open()
+        stack.push_async_callback(bus.close)
+        letters = LetterBox(bus)
+        return _Log(
+            await _observed_until(bus, holders) if TOPIC in there else 0,
+            [
+                TopicStatus(name, there[name], len(await letters.waiting(name)))
+                for name in TOPICS_SHOWN
+                if name in there
+            ],
+            [
+                GroupStatus(group.group, state.topic, group.after_commit, group.lag)
+                for state in states
+                for group in state.groups
+            ],
         )
 
 
-async def _log(workspace: Workspace) -> tuple[int, list[TopicStatus], list[GroupStatus]]:
-    if not workspace.log.exists():
-        return 0, [], []
-    journal = journal_of(workspace)
-    bus = bus_of(load(workspace.settings_file).bus, journal)
-    async with AsyncExitStack() as stack:
-        for opened in dict.fromkeys((journal, bus)):
-            await opened.open()
-            stack.push_async_callback(opened.close)
-        names = dict.fromkeys(topic for node in GRAPH for topic in node.writes if not topic.startswith("dlq."))
-        topics = [
-            TopicStatus(name, sum((await bus.end(name)).values()), len(await LetterBox(bus).waiting(name)))
-            for name in names
-        ]
-        nodes = GRAPH if bus is journal else (JOURNAL_FORWARDER,)  # a cluster's groups are the cluster's to tell
-        groups = [
-            GroupStatus(reading.group, reading.topic, await journal.behind(reading.topic, reading.group))
-            for node in nodes
-            for reading in node.reads
-            if reading.group is not None
-        ]
-        last = await journal.last_watermark(TOPIC, 0)
-        return (last.time if last is not None else 0), topics, groups
+async def _observed_until(bus: Bus, holders: list[HolderStatus]) -> int:
+    """Return the time of the newest watermark: of one partition of each share, as ingestion tells all of its own."""
+    shares = [[number for name in each.leases if (number := _partition(name)) is not None] for each in holders]
+    asked = [min(share) for share in shares if share] or [0]
+    marks = await asyncio.gather(*(bus.last_watermark(TOPIC, partition) for partition in asked))
+    return max((mark.time for mark in marks if mark is not None), default=0)
+
+
+def _partition(lease: str) -> int | None:
+    """Return the partition that a lease of ingestion is for, None of another lease."""
+    topic, _, number = lease.rpartition("/")
+    return int(number) if topic == TOPIC and number.isdecimal() else None
+
+
+# -- who does what -------------------------------------------------------------------------------------------------
 
 
 async def holder(workspace: Workspace) -> str:
@@ -122,6 +198,32 @@ async def holder(workspace: Workspace) -> str:
         return held.holder
     await lease.release()
     return ""
+
+
+async def _holders(stores: StoreSet) -> list[HolderStatus]:
+    """Return who holds leases in the shared database, by name."""
+    from niftyflow.storage.lease_holders import held_leases  # noqa: PLC0415 - an extra
+    from niftyflow.storage.postgres_book import PostgresBookStore  # noqa: PLC0415 - an extra
+
+    held = await held_leases(cast(PostgresBookStore, stores.book).database)
+    return [
+        HolderStatus(name, [each.name for each in own], max(each.since for each in own))
+        for name in sorted({each.holder for each in held})
+        if (own := [each for each in held if each.holder == name])
+    ]
+
+
+async def _processes(workspace: Workspace, settings: AppSettings) -> list[ProcessStatus]:
+    told = await ask_all("ready", known_addresses(workspace, settings.internal), settings.internal)
+    return [
+        ProcessStatus(
+            each.name,
+            each.address,
+            bool(each.answer.get("is_ready")),
+            [each.trouble] if each.trouble else each.reasons,
+        )
+        for each in told
+    ]
 
 
 def spelled(time: int) -> str:

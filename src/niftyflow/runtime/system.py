@@ -39,6 +39,7 @@ PING_SECONDS: Final = 1.0
 WORST: Final = (State.FAILED, State.WAITING, State.STARTING, State.STOPPED, State.RUNNING)
 TAKEN_IN: Final = ("journaled", "refused")
 """What ingestion makes of a tick; processing counts the same ticks again."""
+NO_ANSWER: Final = "it does not answer"
 NOT_HERE: Final = "this process does not run it"
 
 
@@ -99,7 +100,8 @@ class SystemPicture:
             return self._picture
 
     async def _drawn(self) -> dict[str, Any]:
-        records = {topic: await self._end(topic) for topic in TOPICS_SHOWN}
+        ends = await asyncio.gather(*map(self._end, TOPICS_SHOWN))
+        records = dict(zip(TOPICS_SHOWN, ends, strict=True))
         counts: dict[str, float] = {topic: end for topic, end in records.items() if end is not None}
         counts["ticks"], counts["candles"] = total(metrics.TICKS, TAKEN_IN), total(metrics.CANDLES)
         self._rates.add(Sample(monotonic(), counts))
@@ -107,6 +109,7 @@ class SystemPicture:
         if monotonic() - self._asked_stores >= STORE_SECONDS:
             self._stores, self._asked_stores = await self._look_at_stores(), monotonic()
         lags = await self._lags()
+        letters = await asyncio.gather(*map(self._dead_letters, TOPICS_SHOWN))
         reports = {report.worker: report for report in self._on.health.report()}
         return {
             "time": self._clock.now(),
@@ -120,8 +123,8 @@ class SystemPicture:
             ],
             "topics": [
                 {"topic": topic, "records": end or 0, "rate": self._rates.of(topic),
-                 "dead_letters": await self._dead_letters(topic)}
-                for topic, end in records.items()
+                 "dead_letters": waiting}
+                for (topic, end), waiting in zip(records.items(), letters, strict=True)
             ],
             "stores": self._stores,
         }  # fmt: skip
@@ -178,9 +181,10 @@ class SystemPicture:
         lags: dict[str, int] = {}
         for part in self._parts():
             try:
-                behind = sum((await part.reader.lag()).values())
-            except Retryable as error:
-                log.warning("lag_unknown", stage=part.shell.stage.name, reason=str(error))
+                async with asyncio.timeout(PING_SECONDS):
+                    behind = sum((await part.reader.lag()).values())
+            except (Retryable, TimeoutError) as error:
+                log.warning("lag_unknown", stage=part.shell.stage.name, reason=str(error) or NO_ANSWER)
                 continue
             lags[part.shell.stage.name] = behind
         return lags
@@ -189,9 +193,10 @@ class SystemPicture:
 
     async def _end(self, topic: str) -> int | None:
         try:
-            return sum((await self._on.bus.end(topic)).values())
-        except Retryable as error:
-            log.warning("end_unknown", topic=topic, reason=str(error))
+            async with asyncio.timeout(PING_SECONDS):
+                return sum((await self._on.bus.end(topic)).values())
+        except (Retryable, TimeoutError) as error:
+            log.warning("end_unknown", topic=topic, reason=str(error) or NO_ANSWER)
             return None
 
     async def _dead_letters(self, topic: str) -> int:
@@ -221,7 +226,7 @@ class SystemPicture:
             async with asyncio.timeout(PING_SECONDS):
                 await ping()
         except (Retryable, TimeoutError) as error:
-            return {"name": name, "state": State.WAITING.value, "detail": str(error) or "it does not answer"}
+            return {"name": name, "state": State.WAITING.value, "detail": str(error) or NO_ANSWER}
         size = await asyncio.to_thread(_size, files)
         return {"name": name, "state": state.value, "detail": _megabytes(size) if files else "in memory"}
 

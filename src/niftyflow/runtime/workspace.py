@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from niftyflow.model import Misconfigured
 
 VARIABLE = "NIFTYFLOW_WORKSPACE"
 DEFAULT = "~/.niftyflow"
+PROCESSES = "processes"
 
 
 class Workspace:
@@ -17,7 +20,8 @@ class Workspace:
     def __init__(self, path: Path | str, process: str = "") -> None:
         """Name the folder; `process` names one of several that share it, each with a journal of its own."""
         self.path = Path(path).expanduser().absolute()
-        self.own = self.path / "processes" / process if process else self.path
+        self.process = process
+        self.own = self.path / PROCESSES / process if process else self.path
 
     @classmethod
     def default(cls) -> Workspace:
@@ -53,6 +57,25 @@ class Workspace:
     def leases(self) -> Path:
         """Who owns what."""
         return self.path / "leases"
+
+    @property
+    def address_file(self) -> Path:
+        """Where this process answers others, as long as it runs; commands of this machine find it here."""
+        return self.own / "address"
+
+    def addresses(self) -> dict[str, str]:
+        """Return where the processes of this machine answer, by name; one that was killed is among them still."""
+        files = sorted(self.path.glob(f"{PROCESSES}/*/address"))
+        return {file.parent.name: file.read_text().strip() for file in files}
+
+    @contextmanager
+    def told_address(self, address: str) -> Iterator[None]:
+        """Have the address of this process in its file for the time of a `with`."""
+        self.address_file.write_text(address)
+        try:
+            yield
+        finally:
+            self.address_file.unlink(missing_ok=True)
 
     def create(self) -> Workspace:
         """Make the folder, for its owner alone, when it is not there.

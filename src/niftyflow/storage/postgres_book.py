@@ -30,8 +30,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Refused, Unavailable
 from niftyflow.storage.book_months import Month, make_months, missing_months, month_of, months_from
+from niftyflow.storage.book_owner import taken_over
 from niftyflow.storage.book_ports import Account, Changes, LeaseLost
-from niftyflow.storage.book_reading import BookReader, account_in
+from niftyflow.storage.book_reading import BookReader
 from niftyflow.storage.book_rows import state_text
 from niftyflow.storage.book_schema import (
     MIGRATIONS,
@@ -109,21 +110,12 @@ class PostgresBookStore(BookReader):
             LeaseLost: an owner with this fence or a greater one was there.
             Unavailable: the database is away or full, or the owner before is in the middle of a commit.
         """
-        row = {
-            "account": account, "fence": fence, "taken_over_at": at, "state": state_text(state), "time": 0,
-            "sequence": 0,
-        }  # fmt: skip
 
-        async def take(connection: AsyncConnection) -> Account | None:
+        async def take(connection: AsyncConnection) -> Account:
             await connection.execute(BEGIN)
-            if (await connection.execute(TAKE_OVER, row)).rowcount == 0:
-                raise LeaseLost(f"{account} has an owner whose fence is not below {fence}")
-            return await account_in(connection, account)
+            return await taken_over(connection, TAKE_OVER, account, fence, state, at)
 
-        taken = await self._database.write(take)
-        if taken is None:
-            raise AssertionError(f"{account} was taken over and is not there")
-        return taken
+        return await self._database.write(take)
 
     async def commit(self, account: str, fence: int, changes: Changes) -> None:
         """Write all of the changes in one durable transaction, or none of them.

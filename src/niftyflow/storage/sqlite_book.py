@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from niftyflow.storage.book_ports import Account, Changes, LeaseLost
-from niftyflow.storage.book_reading import BookReader, account_in
+from niftyflow.storage.book_owner import taken_over
+from niftyflow.storage.book_ports import Account, Changes
+from niftyflow.storage.book_reading import BookReader
 from niftyflow.storage.book_rows import state_text
 from niftyflow.storage.book_schema import MIGRATIONS, REVISIONS, order_events, trades
 from niftyflow.storage.book_statements import input_before, not_taken, why_not, written_before
@@ -64,17 +64,9 @@ class SqliteBookStore(BookReader):
             LeaseLost: an owner with this fence or a greater one was there.
             Unavailable: the database is away, locked or full; the owner is who it was.
         """
-        row = (account, fence, at, state_text(state), 0, 0)
-
-        async def take(connection: AsyncConnection) -> Account | None:
-            if (await connection.exec_driver_sql(TAKE_OVER, row)).rowcount == 0:
-                raise LeaseLost(f"{account} has an owner whose fence is not below {fence}")
-            return await account_in(connection, account)
-
-        taken = await self._database.write(take)
-        if taken is None:
-            raise AssertionError(f"{account} was taken over and is not there")
-        return taken
+        return await self._database.write(
+            lambda connection: taken_over(connection, TAKE_OVER, account, fence, state, at)
+        )
 
     async def commit(self, account: str, fence: int, changes: Changes) -> None:
         """Write all of the changes in one durable transaction, or none of them.

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from niftyflow.storage.book_schema import accounts, order_events, trades
 from niftyflow.storage.book_statements import BookStatements, Insert, Rows, taking_over
-from niftyflow.storage.sqlite_statements import compiled, compiled_with_order, insert_row
+from niftyflow.storage.sqlite_statements import compiled, compiled_with_order
 
 
 class Write(NamedTuple):
@@ -85,5 +85,5 @@ OWNER = compiled(
 )
 """The fence of an account's owner, and the sequence of its last input."""
 
-TAKE_OVER = compiled(taking_over(insert_row(accounts)), tuple(accounts.c.keys()))
+TAKE_OVER = taking_over(insert(accounts))
 """Become the owner of an account, new or not; it changes no row when this fence or a greater one was there."""

@@ -37,8 +37,8 @@ MANY = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )  # fmt: skip
 """A failure is told as it was found: making it small would take minutes over HTTP."""
-TYPED = sorted(QUESTIONS.keys() - {"predict"})
-"""`predict` has columns, which are compared in their own way."""
+TYPED = sorted(QUESTIONS.keys() - {"predict", "ready"})
+"""`predict` has columns, which are compared in their own way; `ready` is what a process says of itself."""
 
 MINIMAL: dict[str, dict[str, Any]] = {
     "analyze": {"symbol": "NSE:TCS"}, "indicator": {"name": "rsi", "symbol": "NSE:TCS"}, "why": {"order_id": "nf1"},

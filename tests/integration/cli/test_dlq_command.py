@@ -79,6 +79,27 @@ def test_some_are_sent_again_and_the_rest_dropped(niftyflow: Niftyflow, workspac
     assert (ran.code, ran.out, ran.said) == (3, "", "no dead letter waits\n")
 
 
+def test_letters_of_another_topic_are_listed_and_dropped_by_its_name(niftyflow: Niftyflow, workspace):
+    """Each topic has numbers of its own."""
+
+    async def fill() -> None:
+        bus = EmbeddedBus(workspace / "log")
+        await bus.open()
+        await bus.publish("dlq.signals", [(msgspec.structs.replace(letters()[0], topic="signals", at=1),)])
+        await bus.close()
+
+    asyncio.run(fill())
+    ran = niftyflow("--workspace", workspace, "dlq", "list", "--json")
+    assert [json.loads(line)["topic"] for line in ran.out.splitlines()] == ["signals", *["raw-ticks"] * 3]
+    ran = niftyflow("--workspace", workspace, "dlq", "drop", "0", "--topic", "signals")
+    assert (ran.code, ran.out) == (0, "1 dropped\n")
+    assert numbers(niftyflow, workspace) == [0, 1, 2]
+    assert niftyflow("--workspace", workspace, "dlq", "list", "--topic", "signals").code == 2
+    ran = niftyflow("--workspace", workspace, "dlq", "show", "0", "--topic", "nowhere")
+    assert (ran.code, ran.out) == (2, "")
+    assert "nowhere" in ran.said
+
+
 def test_what_cannot_be_sent_again_keeps_all_back(niftyflow: Niftyflow, workspace):
     """2; nothing is sent and all still wait."""
     ran = niftyflow("--workspace", workspace, "dlq", "replay", "--all")

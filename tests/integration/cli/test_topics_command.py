@@ -66,7 +66,7 @@ def test_topics_of_a_cluster_are_made_when_told_and_checked(niftyflow, tmp_path,
     assert f"made {kafka_prefix}raw-ticks" in made.said
     raw = states(made.out)["raw-ticks"]
     assert (raw["partitions"], raw["wanted"], raw["copies"], raw["troubles"]) == (2, 2, 1, [])
-    assert [(group["behind"], group["members"]) for group in raw["groups"]] == [(0, 0), (0, 0)]
+    assert [(group["after_commit"], group["members"]) for group in raw["groups"]] == [(0, 0), (0, 0)]
     (tmp_path / "niftyflow.toml").write_text(settings.replace("partitions = 2", "partitions = 3"))
     wrong = niftyflow("--workspace", tmp_path, "topics")
     assert wrong.code == 5

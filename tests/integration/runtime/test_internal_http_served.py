@@ -42,8 +42,9 @@ async def cards():
 
 async def serve():
     settings = InternalSettings(port=0, token=sys.argv[1])
-    async with internal_http(settings, Health(), {}, LocalCaller({"scorecards": cards}), QUESTIONS) as address:
-        print(address, flush=True)
+    async with internal_http(settings, Health(), QUESTIONS) as internal:
+        internal.opens({}, LocalCaller({"scorecards": cards}))
+        print(internal.address, flush=True)
         await asyncio.sleep(300)
 
 configure(json=False, level="warning")
@@ -58,11 +59,11 @@ async def process(
 ) -> AsyncIterator[httpx.AsyncClient]:  # fmt: skip
     """Serve a process; gives a client of it."""
     chosen = InternalSettings(**({"port": 0, "token": TOKEN} | settings))
-    caller = LocalCaller(answers)
     async with (
-        internal_http(chosen, health or Health(), dependencies or {}, caller, QUESTIONS) as address,
-        httpx.AsyncClient(base_url=address, timeout=60) as client,
+        internal_http(chosen, health or Health(), QUESTIONS) as internal,
+        httpx.AsyncClient(base_url=internal.address, timeout=60) as client,
     ):
+        internal.opens(dependencies or {}, LocalCaller(answers))
         yield client
 
 

@@ -88,6 +88,17 @@ async def test_a_dropped_letter_waits_no_more_and_stays_readable(box, bus):
     assert (kept[3][1].settles, kept[3][1].error, kept[3][1].record) == (2, "dropped", "")
 
 
+async def test_records_that_follow_from_ticks_are_dropped_and_never_sent_again(bus):
+    """A scorecard or a candle was decided on when it came; each topic's letters have numbers of their own."""
+    await bus.publish("dlq.market_candles", [(letter(4),)])
+    box = LetterBox(bus)
+    waiting = await box.chosen([], "market_candles")
+    with pytest.raises(Refused, match="drop its letters"):
+        await box.replay(waiting, "market_candles")
+    await box.drop(waiting, "market_candles")
+    assert await box.waiting("market_candles") == {}
+
+
 async def test_settling_is_not_settled(box):
     """Numbers of later letters are not confused with those of settlements."""
     await box.drop(await box.chosen([0]))

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from niftyflow.kit.addresses import listening
+from niftyflow.kit.clock import WallClock
 from niftyflow.runtime.doctor import Finding, Verdict, examine
-from niftyflow.runtime.settings import AppSettings
-from niftyflow.runtime.wiring import engines
+from niftyflow.runtime.serving import front_door, open_gateway
+from niftyflow.runtime.settings import AppSettings, load
+from niftyflow.runtime.wiring import Process, engines
 from niftyflow.runtime.workspace import Workspace
 
 
@@ -74,6 +76,19 @@ async def test_a_taken_port_is_a_warning_that_says_what_to_do(tmp_path):
         found = (await findings(workspace))["port"]
     assert found.verdict is Verdict.WARN
     assert "--port" in found.text
+
+
+async def test_a_port_that_our_own_gateway_has_is_well(tmp_path):
+    """Another workspace's, which refuses our key, is not ours."""
+    ours, other = await opened(tmp_path / "ours"), await opened(tmp_path / "other")
+    settings = load(ours.settings_file)
+    async with engines(ours, settings) as on, front_door(settings, 0) as door:
+        for workspace in (ours, other):
+            workspace.settings_file.write_text(f"[gateway]\nport = {door.address.rpartition(':')[2]}\n")
+        other.key_file.write_text("nfk_of-another")
+        async with open_gateway(door, ours, settings, on, Process(ours, settings, on), WallClock()):
+            assert (await findings(ours))["port"].verdict is Verdict.OK
+            assert (await findings(other))["port"].verdict is Verdict.WARN
 
 
 @pytest.mark.parametrize(

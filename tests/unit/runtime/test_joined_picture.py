@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
+from niftyflow.kit.call_settings import InternalSettings
+from niftyflow.kit.caller import CALL_SECONDS
 from niftyflow.model import Unavailable
 from niftyflow.runtime.graph import GRAPH
 from niftyflow.runtime.joined_picture import joined, joined_system
+from niftyflow.runtime.processes import PICTURE_SECONDS, process_caller
 from niftyflow.runtime.system import NOT_HERE
+from support.callers import hangs, misbehaving
 
 
 def picture(*, healthy: bool = True, **layers: dict[str, Any]) -> dict[str, Any]:
@@ -71,3 +78,22 @@ async def test_a_process_that_is_away_is_left_out():
     drawn = await joined_system(own, [away, there])()
     assert layer(drawn, "analysis")["lag"] == 9
     assert layer(drawn, "processing")["state"] == "stopped"
+
+
+async def test_processes_that_hang_cost_a_second_all_together():
+    """One after the other, or with the time of a question, the picture would come too late for whoever asked."""
+
+    async def own() -> dict[str, Any]:
+        return picture()
+
+    async with misbehaving(hangs) as server, AsyncExitStack() as stack:
+        callers = [
+            await stack.enter_async_context(
+                process_caller("system", server.address, InternalSettings(), PICTURE_SECONDS, "the process")
+            )
+            for _ in range(8)
+        ]
+        async with asyncio.timeout(CALL_SECONDS):
+            drawn = await joined_system(own, [partial(each.call, "system") for each in callers])()
+        assert server.requests == 8
+    assert layer(drawn, "trading")["state"] == "stopped"

@@ -10,22 +10,23 @@ import msgspec
 import pytest
 
 from niftyflow.ai.service import PredictService
-from niftyflow.kit.call_settings import InternalSettings
 from niftyflow.runtime.answers import Answers
 from niftyflow.runtime.graph import GRAPH
-from niftyflow.runtime.questions import QUESTIONS, addresses_of
+from niftyflow.runtime.internal_http import InternalApp
+from niftyflow.runtime.questions import QUESTIONS
 
 
 def test_every_question_of_the_graph_has_its_types():
-    """Asked or answered; beside them stands only the picture of the graph itself."""
+    """Asked or answered; beside them stands what every process tells of itself."""
     spoken = {question for node in GRAPH for question in (*node.answers, *node.asks)}
-    assert QUESTIONS.keys() == spoken | {"system"}
+    assert QUESTIONS.keys() == spoken | {"system", "ready"}
 
 
 @pytest.mark.parametrize("name", sorted(QUESTIONS))
 def test_its_types_are_those_of_the_function_that_answers(name: str):
     """Names, defaults and types of the arguments, and the type of the answer."""
-    function = PredictService.predict if name == "predict" else getattr(Answers, name)
+    elsewhere = {"predict": PredictService.predict, "ready": InternalApp.ready}
+    function = elsewhere.get(name) or getattr(Answers, name)
     hints = get_type_hints(function)
     assert QUESTIONS[name].answer == hints.pop("return")
     parameters = dict(inspect.signature(function).parameters)
@@ -39,14 +40,3 @@ def test_its_types_are_those_of_the_function_that_answers(name: str):
             assert fields[argument].type == hints[argument]
         else:
             assert fields[argument].type == dict[str, Any] | None
-
-
-def test_whoever_answers_can_be_given_addresses():
-    """By the node's own name; a question without any is left out."""
-    settings = InternalSettings(analysis=["http://a:1", "http://b:2"], trading=["http://c:3"])
-    found = addresses_of(settings)
-    assert found["analyze"] == found["scorecards"] == ["http://a:1", "http://b:2"]
-    assert found["why"] == ["http://c:3"]
-    assert "predict" not in found
-    everybody = InternalSettings(**{node.name: ["http://x:1"] for node in GRAPH if node.answers})
-    assert addresses_of(everybody).keys() == {question for node in GRAPH for question in node.answers}

@@ -228,7 +228,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description Revoke a key and end its sessions, at once in this process, within five minutes in others.
+         * @description Revoke a key and end its sessions: at once in every gateway that shares a hot store, else within a minute.
          */
         delete: operations["revokeKey"];
         options?: never;
