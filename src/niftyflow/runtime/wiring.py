@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,6 +45,8 @@ T = TypeVar("T")
 
 LOOK_SECONDS = 0.02
 STOP_SECONDS = 3.0
+CARRY_SECONDS = 2.0
+FORWARDER = "forwarder"
 """What is still in hand so long after a stop is dropped when supervised: it is read again, as after a crash."""
 COLLECTOR = (2_000, 25, 50)
 """A small first generation: looking through a large one takes milliseconds, and an order waits for it."""
@@ -260,7 +262,7 @@ class Process:
             unit.leases.append(tenure)
             return [await make.forwarder(tenure)]
 
-        return Unit("forwarder", [self.engines.health.worker("forwarder")], parts)
+        return Unit(FORWARDER, [self.engines.health.worker(FORWARDER)], parts)
 
     async def _lease(self, unit: Unit, stack: AsyncExitStack, name: str) -> Lease:
         """Own a unit's work for as long as it runs.
@@ -340,6 +342,9 @@ class Process:
             end.cancel()
         if not self._stopping.is_set() and intake is not None and intake.ended.is_set():
             await self._worked_off(units)
+        if intake is not None:
+            intake.stop()
+            await self._carried_over(running[-1], [unit for unit in units if unit.name == FORWARDER])
         for one in (intake, self.desk, *units):
             if one is not None:
                 one.stop()
@@ -349,6 +354,16 @@ class Process:
             for task in late:
                 log.warning("dropped_at_the_end", unit=task.get_name(), after_seconds=STOP_SECONDS)
                 task.cancel()
+
+    async def _carried_over(self, taking_in: asyncio.Task[None], forwarders: Sequence[Unit]) -> None:
+        """Wait a little for the last ticks to reach the cluster: who goes on with the share may be another machine."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CARRY_SECONDS):
+                for forwarder in forwarders:
+                    await asyncio.wait([taking_in])
+                    ends = await forwarder.ends()
+                    while forwarder.parts and not forwarder.has_done(ends):  # noqa: ASYNC110 - nobody signals it
+                        await asyncio.sleep(LOOK_SECONDS)
 
     async def _worked_off(self, units: list[Unit]) -> None:
         """Wait until each unit in turn has done everything that those before it have written."""

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from niftyflow.brokers.port import FeedClock, FeedEnd, FeedEvent, FeedUp
+from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.kit.clock import VirtualClock
 from niftyflow.kit.health import State
 from niftyflow.model import Interval, LeaseHeld, Misconfigured, Unavailable
@@ -16,6 +17,7 @@ from niftyflow.runtime.wiring import Does, Process, engines
 from niftyflow.runtime.workspace import Workspace
 from support.intakes import DAY, ScriptedFeed, Ticks
 from support.market import INFY
+from support.open_feeds import OpenFeed
 from support.waiting import until
 
 MINUTE = 60_000
@@ -67,6 +69,43 @@ async def test_a_stop_ends_it_and_the_rest_is_read_next_time(tmp_path):
         later = [FeedUp(DAY + 100_000, "x"), FeedEnd(DAY + 100_000)]
         await Process(workspace, AppSettings(), on).run(ScriptedFeed(later), [INFY], VirtualClock())
         assert await count(on) == 2
+
+
+class SlowCluster(EmbeddedBus):
+    """A cluster that appends when it may."""
+
+    publications = 0
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.may_append = asyncio.Event()
+
+    async def publish(self, topic, bodies, partition=None):
+        """Wait, then append."""
+        self.publications += 1
+        await self.may_append.wait()
+        await super().publish(topic, bodies, partition)
+
+
+async def test_a_stop_lets_the_last_ticks_reach_the_cluster(tmp_path):
+    """Who goes on with the share may be another machine, which does not have this one's journal."""
+    workspace = Workspace(tmp_path / "ws")
+    async with engines(workspace, AppSettings()) as on:
+        on.bus = SlowCluster(tmp_path / "cluster")
+        await on.bus.open()
+        process = Process(workspace, AppSettings(), on)
+        events = a_minute()
+        feed = OpenFeed()
+        running = asyncio.create_task(process.run(feed, [INFY], VirtualClock(), does=Does.NOTHING))
+        feed.says(*events[:20])
+        await until(lambda: on.bus.publications == 1)
+        feed.says(*events[20:])
+        await until(lambda: _has_ticks(on, 60))
+        process.stop()
+        on.bus.may_append.set()
+        await asyncio.wait_for(running, 20)
+        assert await on.bus.end("raw-ticks") == await on.journal.end("raw-ticks")
+        await on.bus.close()
 
 
 async def test_ingestion_alone_leaves_the_log_and_processing_alone_works_it_off(tmp_path):
@@ -127,8 +166,8 @@ async def test_a_preparation_ends_when_the_process_is_stopped(tmp_path):
         assert await asyncio.wait_for(waiting, 60) is None
 
 
-async def _has_ticks(on) -> bool:
-    return sum((await on.bus.end("raw-ticks")).values()) > 0
+async def _has_ticks(on, more_than=0) -> bool:
+    return sum((await on.journal.end("raw-ticks")).values()) > more_than
 
 
 async def _has_two_candles(on) -> bool:
