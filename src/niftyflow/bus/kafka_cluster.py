@@ -34,6 +34,8 @@ log = get_logger(__name__)
 ASK_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.5
 """How often a first answer is looked for; in between a refusal is heard."""
+OFFSETS_SECONDS: Final = 2.0
+"""With one broker dead the client holds an answer about offsets back until this long after it was asked."""
 TICK_LINGER_MS: Final = 50
 """The longest a record waits while others of its group are queued; the flush behind each group ends the wait at once.
 
@@ -246,7 +248,7 @@ class KafkaCluster:
         asked = {TopicPartition(self.name(topic), partition): which for partition in partitions}
         try:
             self.admin.poll(0)  # or what it has to say of errors would pile up
-            answers = self.admin.list_offsets(asked, request_timeout=ASK_SECONDS)
+            answers = self.admin.list_offsets(asked, request_timeout=OFFSETS_SECONDS)
         except KafkaException as error:
             raise unavailable(self.servers, error) from error
         return {at.partition: int(self.awaited(answer).offset) for at, answer in answers.items()}
