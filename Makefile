@@ -4,7 +4,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 BENCH_VENV ?= .venv-bench
-WORKERS ?= auto
+# One more than there are processors: tests wait for servers, each other's and their own.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 PYTEST := $(BIN)/python -m pytest
 CHECKS := check-web check-types check-code check-pages
 
@@ -58,7 +59,7 @@ fuzz: $(VENV)/.dev ## a million hostile frames through the decoders
 	@$(BIN)/python tests/fuzz/fuzz_kite_frames.py --cases 1000000
 
 soak: servers ## the kill and stop tests in their long form: a real day at 60 times, a minute stopped
-	@NIFTYFLOW_LONG=1 $(PYTEST) tests/chaos --ignore tests/chaos/test_cluster_survives.py --timeout 3600
+	@NIFTYFLOW_LONG=1 $(PYTEST) tests/chaos tests/replay --ignore tests/chaos/test_cluster_survives.py --timeout 3600
 
 chaos: servers ## a cluster at 10,000 ticks a second, its processes and servers killed; writes docs/reliability.md
 	@NIFTYFLOW_LONG=1 $(PYTEST) tests/chaos/test_cluster_survives.py --timeout 3600

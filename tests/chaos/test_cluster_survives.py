@@ -33,8 +33,8 @@ from support.postgres import need_postgres
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.redis]
 
-SHORT = Tape(symbols=50, minutes=36, speed=60)
-"""3,400 ticks a second for 37 seconds."""
+SHORT = Tape(symbols=50, minutes=30, speed=60)
+"""3,400 ticks a second for half a minute."""
 IN_TURN = (
     KILLS, TRADER_KILLED, REDIS_LOST, FEED_KILLED, postgres_restarted("fast"), KILLS, broker_away(5),
     postgres_restarted("immediate"), KILLS,
@@ -103,7 +103,6 @@ async def same_in_the_end(cluster: ChaosCluster) -> Left:
     return wanted
 
 
-@pytest.mark.long  # until a candle told twice reaches a strategy once: docs/reliability.md
 @pytest.mark.timeout(1200)
 async def test_a_cluster_survives_all_faults_in_turn(tmp_path: Path) -> None:
     """Processes, the broker, PostgreSQL and Redis die in turn; candles, signals and orders are as if undisturbed."""

@@ -90,6 +90,7 @@ async def until_told(bus: Bus, processing: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.data
+@pytest.mark.long  # the short form is the test after it: a member of two is killed
 async def test_processing_killed_on_kafka_loses_and_doubles_nothing(tmp_path, bus, kafka_servers, kafka_prefix):
     """Ingestion lived through all of it, so every minute equals the oracle; what was published twice is the same."""
     path = shared_data(DAY)
