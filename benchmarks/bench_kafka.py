@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ BUDGET = Budget("ticks through Kafka to stored candles, sustained for a minute",
 SHARE = Budget("of the bare pipe", "times", 0.5)
 TICK = Budget("tick received to on Kafka, p99 at 10,000/s", "ms", 10, higher_is_better=False)
 CANDLE = Budget("minute closed to candle stored and published, p95", "ms", 20, higher_is_better=False)
+FEW = 12
+PLAIN = ("label", "value", "unit", "details", "is_peer", "note")
 WAIT_SECONDS = 120
 WARM_UP = 500_000
 TICK_RATE = 10_000
@@ -65,7 +68,7 @@ class Plan:
     """Of ticks at `rate`, sent as fast as can be, for the comparison with the bare pipe."""
     processes: int = 1
     store: str = "sqlite"
-    only: Sequence[str] = ("bare", "most", "steady", "latency")
+    only: Sequence[str] = ("bare", "most", "steady", "calm", "latency")
 
 
 @dataclass
@@ -269,8 +272,8 @@ def bare_latency(start: Start, on: Running) -> dict[str, float]:
 
 
 def run() -> list[Measurement]:
-    """Measure the engine, then the bare pipe, on one broker."""
-    return planned(Plan())
+    """Measure the engine, then the bare pipe, on one broker; latencies again on few partitions."""
+    return [*planned(Plan()), *with_few_partitions()]
 
 
 def planned(plan: Plan) -> list[Measurement]:
@@ -278,7 +281,7 @@ def planned(plan: Plan) -> list[Measurement]:
     configure(json=False, level="error")
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
-        for name in ("broker", "most", "steady", "latency"):
+        for name in ("broker", "most", "steady", "calm", "latency"):
             (root / name).mkdir()
         with broker(root / "broker") as on, roles() as start:
             return _measured(start, on, root, plan)
@@ -293,11 +296,8 @@ def _measured(start: Start, on: Running, root: Path, plan: Plan) -> list[Measure
         note = f"{steady.ticks:,} ticks in {steady.seconds:.1f} s, fed in {steady.feed_seconds:.1f} s"
         rows += [
             Measurement("niftyflow: sustained", steady.rate, "ticks/s", note=note, details=steady.costs()),
-            Measurement(
-                "minute closed to candle stored and published, p95", quantile(steady.candle_ms, 0.95), "ms",
-                details={"p50": round(quantile(steady.candle_ms, 0.5), 1)}, budget=CANDLE,
-            ),
-        ]  # fmt: skip
+            candle_latency(steady, f"at {plan.rate:,} ticks/s"),
+        ]
     if "most" in plan.only:
         most = through(start, on, root / "most", plan, plan.most_seconds, is_throttled=False)
         rows.append(Measurement("niftyflow: as fast as can be", most.rate, "ticks/s", details=most.costs()))
@@ -309,6 +309,9 @@ def _measured(start: Start, on: Running, root: Path, plan: Plan) -> list[Measure
         rows.append(Measurement("bare pipe, without headers", plain, "ticks/s", is_peer=True, details=costs))
     if most is not None and pipe is not None:
         rows.append(Measurement("niftyflow over the bare pipe", most.rate / pipe, "times", budget=SHARE))
+    if "calm" in plan.only:
+        calm = through(start, on, root / "calm", replace(plan, rate=TICK_RATE), TICK_SECONDS, is_throttled=True)
+        rows.append(replace(candle_latency(calm, f"at {TICK_RATE:,} ticks/s"), budget=CANDLE))
     if "latency" in plan.only:
         arrived, read = uvloop.run(tick_latency(start, on, root / "latency"))
         floor = bare_latency(start, on)
@@ -323,6 +326,21 @@ def _measured(start: Start, on: Running, root: Path, plan: Plan) -> list[Measure
     return rows
 
 
+def candle_latency(outcome: Outcome, load: str) -> Measurement:
+    """Return how long after its minute's watermark a candle is stored and read from its topic."""
+    half, most = (round(quantile(outcome.candle_ms, share), 1) for share in (0.5, 0.95))
+    return Measurement(f"minute closed to candle stored and published, p95, {load}", most, "ms", details={"p50": half})
+
+
+def with_few_partitions() -> list[Measurement]:
+    """Return both latencies on a cluster with as many partitions as a small one needs."""
+    command = [sys.executable, "-m", "benchmarks.bench_kafka", "calm", "latency", "--json"]
+    surroundings = os.environ | {"NIFTYFLOW_BENCH_PARTITIONS": str(FEW)}
+    done = subprocess.run(command, env=surroundings, stdout=subprocess.PIPE, text=True, check=True, timeout=300)
+    rows = [Measurement(**row) for row in json.loads(done.stdout.splitlines()[-1])]
+    return [replace(row, label=f"{row.label}, {FEW} partitions") for row in rows]
+
+
 def main(arguments: Sequence[str]) -> None:
     """Run parts of the benchmark by hand."""
     plan = Plan()
@@ -333,8 +351,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--most-seconds", type=int, default=plan.most_seconds)
     parser.add_argument("--processes", type=int, default=plan.processes)
     parser.add_argument("--store", choices=STORES, default=plan.store)
-    options = parser.parse_args(arguments)
-    for row in planned(Plan(**vars(options))):
+    parser.add_argument("--json", action="store_true", help="labels, values and details as one line")
+    given = vars(parser.parse_args(arguments))
+    is_json = given.pop("json")
+    rows = planned(Plan(**given))
+    if is_json:
+        print(json.dumps([{name: getattr(row, name) for name in PLAIN} for row in rows]))
+        return
+    for row in rows:
         print(f"{row.label:55} {row.value or 0:12,.2f} {row.unit}  {row.note} {row.details or ''}")
 
 

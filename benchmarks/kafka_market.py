@@ -5,6 +5,8 @@ What is expected is counted here by Polars, from the rules as written: it shares
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import polars as pl
 
@@ -13,7 +15,7 @@ from niftyflow.model import Exchange, Instrument, Kind, Name, NameTable, TickBat
 OPENING_MS = 1_706_154_300_000
 """09:15 in India on 2024-01-25, ms UTC."""
 INSTRUMENTS = 500
-PARTITIONS = 50
+PARTITIONS = int(os.environ.get("NIFTYFLOW_BENCH_PARTITIONS", "50"))
 MARKET_SPEED = 10
 """Seconds of market in one of ours: a minute closes every six seconds."""
 MARK_MS = 10_000

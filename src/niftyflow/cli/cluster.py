@@ -36,7 +36,7 @@ def cluster(
 ) -> None:
     """Run a whole cluster here, against the servers of the settings, until stopped by Ctrl-C."""
     workspace = state_of(context).workspace
-    settings = settings_of(workspace, {"gateway.port": port})
+    settings = settings_of(workspace, {"gateway.port": port}, quiet=True)  # members say it in files of their own
     if settings.bus.engine is not BusEngine.KAFKA or not is_shared(settings):
         raise Misconfigured(
             "a cluster needs Kafka and PostgreSQL: set bus.engine = kafka, bus.servers and database.url "

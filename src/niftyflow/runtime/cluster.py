@@ -140,7 +140,7 @@ async def _end(process: asyncio.subprocess.Process, ending: asyncio.Future[int])
         process.send_signal(signal.SIGTERM)
         await asyncio.wait([ending], timeout=END_SECONDS)
         if not ending.done():
-            log.warning("member_killed", pid=process.pid, after_seconds=END_SECONDS)
+            log.error("member_killed", pid=process.pid, after_seconds=END_SECONDS)
             process.kill()
             await asyncio.wait([ending])
 

@@ -7,6 +7,7 @@ while the leases of the partitions are surely held; otherwise the journal waits.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from niftyflow.bus.port import Body, Bus, count_of
+from niftyflow.ingestion.intake import TOPIC
+from niftyflow.ingestion.service import Told
 from niftyflow.ingestion.tenure import Tenure
 from niftyflow.kit.log import get_logger
 from niftyflow.kit.stage import Writer
@@ -71,6 +74,24 @@ class WhileHeld:
             await self._tenure.held_again()
         self._has_told = False
         await self._bus.publish(topic, bodies, partition)
+
+
+async def told_before(bus: Bus, partitions: Sequence[int]) -> Told:
+    """Return up to when these partitions were told, and a number that no tick in them has, nor a higher one.
+
+    A new journal numbers its ticks from there. It is that of all records of the topic, because a journal of fewer
+    shares gave its numbers to the ticks of all its partitions, or what lies above that where some were left out.
+
+    Raises:
+        Retryable: the bus does not answer.
+    """
+    marks = await asyncio.gather(*(bus.last_watermark(TOPIC, partition) for partition in partitions))
+    until = max((mark.time for mark in marks if mark is not None), default=0)
+    records = sum((await bus.end(TOPIC)).values())
+    if isinstance(bus, TellsTicks):
+        above = await asyncio.gather(*(bus.ticks_from(TOPIC, partition, records) for partition in partitions))
+        records = max([records, *(number + 1 for numbers in above for number in numbers)])
+    return Told(until, records)
 
 
 class OnceOnly:

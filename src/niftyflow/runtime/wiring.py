@@ -24,6 +24,7 @@ from niftyflow.kit.health import Health, Worker
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Instrument, from_e4
 from niftyflow.runtime.buses import bus_of, journal_of
+from niftyflow.runtime.forwarding import told_before
 from niftyflow.runtime.parts import Part, Parts
 from niftyflow.runtime.resuming import ResumedJournal
 from niftyflow.runtime.settings import AppSettings
@@ -325,10 +326,7 @@ class Process:
         if on.bus is on.journal or self._resumed is not None:  # a tape that begins anew is not behind what it told
             return Told(0, 0)
         partitions = self._settings.ingestion.partitions(on.bus.partitions(TOPIC))
-        marks = [await on.bus.last_watermark(TOPIC, partition) for partition in partitions]
-        ends = await on.bus.end(TOPIC)
-        until = max((mark.time for mark in marks if mark is not None), default=0)
-        return Told(until, sum(ends[partition] for partition in partitions))
+        return await told_before(on.bus, partitions)
 
     async def _end(
         self, intake: _Intake | None, units: list[Unit], running: list[asyncio.Task[None]], *, is_hasty: bool

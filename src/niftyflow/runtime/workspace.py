@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from niftyflow.model import Misconfigured
@@ -64,9 +64,13 @@ class Workspace:
         return self.own / "address"
 
     def addresses(self) -> dict[str, str]:
-        """Return where the processes of this machine answer, by name; one that was killed is among them still."""
-        files = sorted(self.path.glob(f"{PROCESSES}/*/address"))
-        return {file.parent.name: file.read_text().strip() for file in files}
+        """Return where the processes of this machine answer, by name; one that was killed, until another is there."""
+        written = []
+        for file in self.path.glob(f"{PROCESSES}/*/address"):
+            with suppress(FileNotFoundError):  # it ends at this moment
+                written.append((file.stat().st_mtime_ns, file.parent.name, file.read_text().strip()))
+        names = {address: name for _, name, address in sorted(written)}
+        return dict(sorted((name, address) for address, name in names.items()))
 
     @contextmanager
     def told_address(self, address: str) -> Iterator[None]:

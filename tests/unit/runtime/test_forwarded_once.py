@@ -8,7 +8,7 @@ import pytest
 
 from niftyflow.bus.port import Body
 from niftyflow.model import TickBatch, Unavailable, Watermark
-from niftyflow.runtime.forwarding import OnceOnly
+from niftyflow.runtime.forwarding import OnceOnly, told_before
 from support.trading_days import a_tick
 
 SYMBOLS = ("INFY", "TCS")
@@ -37,6 +37,12 @@ class Cluster:
                     self.held[place].append(tick.sequence)
         if self.accepts is not None:
             raise Unavailable("cluster", "half of it was taken")
+
+    async def end(self, topic: str) -> dict[int, int]:  # noqa: ARG002 - the port's
+        return {place: len(held) for place, held in self.held.items()}
+
+    async def last_watermark(self, topic: str, partition: int) -> Watermark | None:  # noqa: ARG002 - the port's
+        return Watermark(time=1000 + partition, partition=partition, source="test", healthy=True)
 
     async def ticks_from(self, topic: str, partition: int, sequence: int) -> list[int]:  # noqa: ARG002 - the port's
         self.asked += 1
@@ -93,3 +99,22 @@ async def test_a_cluster_is_asked_once_and_not_for_each_batch() -> None:
     for first in range(0, 20, 2):
         await once.publish("raw-ticks", [ticks(first, first + 1)])
     assert cluster.asked == 2
+
+
+async def test_a_share_begun_after_another_number_of_shares_is_published_whole() -> None:
+    """One journal numbered the ticks of both partitions; a new one of half of them goes on behind those numbers."""
+    cluster = Cluster()
+    await OnceOnly(cluster, cluster).publish("raw-ticks", [ticks(0, 1, 2, 3, 4, 5)])
+    told = await told_before(cluster, [0])
+    first = told.records + told.records % 2
+    await OnceOnly(cluster, cluster).publish("raw-ticks", [ticks(first, first + 2)])
+    assert cluster.held[0] == [0, 2, 4, first, first + 2]
+    assert told.until == 1000
+
+
+async def test_numbers_that_ran_ahead_of_the_records_are_not_given_again() -> None:
+    """What a journal leaves out has had its numbers."""
+    cluster = Cluster()
+    await OnceOnly(cluster, cluster).publish("raw-ticks", [ticks(0, 1, 90, 91)])
+    assert (await told_before(cluster, [0])).records == 91
+    assert (await told_before(cluster, [1])).records == 92

@@ -70,3 +70,14 @@ async def test_reading_what_is_not_there_says_so(tmp_path):
         async with market_of(Workspace(tmp_path / "ws"), read_only=True):
             pass
     assert not (tmp_path / "ws").exists()
+
+
+def test_a_killed_process_is_named_until_another_one_answers_at_its_address(tmp_path):
+    """Its file is left over: the one that wrote the address last is the one that is there, whatever the names."""
+    for number, name in enumerate(["zeta", "alpha", "other"]):
+        place = Workspace(tmp_path, name).create()
+        place.address_file.write_text("http://127.0.0.1:9" if name == "other" else "http://127.0.0.1:8")
+        os.utime(place.address_file, (1000 + number, 1000 + number))
+    assert Workspace(tmp_path).addresses() == {"alpha": "http://127.0.0.1:8", "other": "http://127.0.0.1:9"}
+    os.utime(Workspace(tmp_path, "zeta").address_file, (2000, 2000))
+    assert list(Workspace(tmp_path).addresses()) == ["other", "zeta"]
