@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 from niftyflow.bus.json_records import RowDecoder
-from niftyflow.bus.kafka_cluster import KafkaCluster
+from niftyflow.bus.kafka_cluster import ASK_SECONDS, KafkaCluster
 from niftyflow.bus.kafka_messages import read_watermark
 from niftyflow.bus.kafka_producer import Addressed, KafkaProducer
 from niftyflow.bus.kafka_subscription import KafkaSubscription
@@ -32,6 +32,7 @@ log = get_logger(__name__)
 
 CALL_SECONDS: Final = 60.0
 FIRST_LOOK_BACK: Final = 1_000
+ALL: Final = 2**63 - 1
 
 
 class KafkaBus:
@@ -54,10 +55,11 @@ class KafkaBus:
         delivery_timeout_seconds: float = 15.0,
         security: KafkaSecurity | None = None,
         client: Mapping[str, Any] | None = None,
+        ask_seconds: float = ASK_SECONDS,
     ) -> None:
         self._cluster = KafkaCluster(
             servers, with_dead_letters(tuple(topics)), prefix=prefix, partitions=partitions, source=source,
-            client=(security or KafkaSecurity()).client_settings() | dict(client or {}),
+            client=(security or KafkaSecurity()).client_settings() | dict(client or {}), ask_seconds=ask_seconds,
         )  # fmt: skip
         self._topics = KafkaTopics(self._cluster, replication)
         self._source = source
@@ -210,36 +212,30 @@ class KafkaBus:
             raise Unavailable(f"Kafka at {self._cluster.servers}", f"no answer within {CALL_SECONDS:g} s") from error
 
     def _look_back(self, topic: str, partition: int, before: int | None) -> Watermark | None:
-        end = self._cluster.ends(topic, [partition])[partition]
-        end = end if before is None else min(end, before)
-        oldest = self._cluster.oldest(topic, partition)
         look_back = FIRST_LOOK_BACK
         while True:
-            last = None
-            for message in self._cluster.scan(topic, partition, end - look_back, end):
-                last = read_watermark(message) or last
-            if last is not None or end - look_back <= oldest:
+            messages, has_older = self._cluster.tail(topic, partition, look_back, before)
+            last = next(filter(None, map(read_watermark, reversed(messages))), None)
+            if last is not None or not has_older:
                 return last
             look_back *= 10
 
     def _ticks_from(self, topic: str, partition: int, sequence: int) -> list[int]:
-        end = self._cluster.ends(topic, [partition])[partition]
-        oldest = self._cluster.oldest(topic, partition)
         decoder, look_back = RowDecoder(Tick), FIRST_LOOK_BACK
-        while oldest < end:
-            messages = self._cluster.scan(topic, partition, end - look_back)
+        while True:
+            messages, has_older = self._cluster.tail(topic, partition, look_back)
             values = [message.value() or b"" for message in messages if read_watermark(message) is None]
             ticks = [body for body in decoder.decode(values).bodies if isinstance(body, TickBatch)]
             found = [number for batch in ticks for number in batch.sequence.tolist()]
-            if end - look_back <= oldest or min(found, default=sequence) < sequence:
+            if not has_older or min(found, default=sequence) < sequence:
                 return [number for number in found if number >= sequence]
             look_back *= 10
-        return []
 
     def _letters(self, topic: str) -> list[tuple[int, DeadLetter]]:
         decoder = RowDecoder(DeadLetter)
         letters: list[tuple[int, DeadLetter]] = []
-        for message in self._cluster.scan(topic, 0, 0):
+        messages, _ = self._cluster.tail(topic, 0, ALL)
+        for message in messages:
             decoded = decoder.decode([message.value() or b""])
             offset = message.offset() or 0
             if decoded.error is not None:

@@ -6,7 +6,7 @@ Plain blocking calls with timeouts, run on threads by their callers. It neither 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final, TypeVar
 
@@ -50,9 +50,10 @@ class KafkaCluster:
 
     def __init__(
         self, servers: str, topics: Mapping[str, Topic], *, prefix: str, partitions: int | None, source: str,
-        client: Mapping[str, Any],
+        client: Mapping[str, Any], ask_seconds: float = ASK_SECONDS,
     ) -> None:  # fmt: skip
         self.servers = servers
+        self.ask_seconds = ask_seconds
         self.topics = topics
         self._prefix = prefix
         self._partitions = partitions
@@ -103,7 +104,7 @@ class KafkaCluster:
         except KafkaException as error:
             cause = unavailable(self.servers, error).reason
             raise Misconfigured(f"the Kafka client cannot be set up ({cause}): correct bus.security") from error
-        deadline = monotonic() + ASK_SECONDS
+        deadline = monotonic() + self.ask_seconds
         while True:  # the client itself would go on trying, whatever it is told
             try:
                 self.admin.list_topics(timeout=LOOK_SECONDS)
@@ -124,7 +125,7 @@ class KafkaCluster:
             Unavailable: no broker answers.
         """
         try:
-            return self.admin.list_topics(timeout=ASK_SECONDS)
+            return self.admin.list_topics(timeout=self.ask_seconds)
         except KafkaException as error:
             raise unavailable(self.servers, error) from error
 
@@ -135,7 +136,7 @@ class KafkaCluster:
             Unavailable: it does not.
         """
         try:
-            return answer.result(ASK_SECONDS)
+            return answer.result(self.ask_seconds)
         except KafkaException as error:
             raise unavailable(self.servers, error) from error
         except FutureTimeoutError as error:
@@ -148,14 +149,6 @@ class KafkaCluster:
             Unavailable: the cluster does not answer.
         """
         return self._offsets(topic, partitions, LATEST)
-
-    def oldest(self, topic: str, partition: int) -> int:
-        """Return the offset of the oldest record kept in a partition.
-
-        Raises:
-            Unavailable: the cluster does not answer.
-        """
-        return self.oldest_of(topic, [partition])[partition]
 
     def oldest_of(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
         """Return the offset of the oldest record kept in each partition.
@@ -171,7 +164,7 @@ class KafkaCluster:
         Raises:
             Unavailable: it was so to the end.
         """
-        deadline = monotonic() + ASK_SECONDS
+        deadline = monotonic() + self.ask_seconds
         while True:
             try:
                 return ask()
@@ -182,32 +175,39 @@ class KafkaCluster:
             threading.Event().wait(LOOK_SECONDS)
             self.metadata()  # whose turn it is now
 
-    def scan(self, topic: str, partition: int, begin: int, end: int | None = None) -> Iterator[Message]:
-        """Read a partition from `begin` (or the oldest record kept) to `end` (or its present one), by its own consumer.
+    def tail(self, topic: str, partition: int, count: int, before: int | None = None) -> tuple[list[Message], bool]:
+        """Return a partition's last messages, `count` at most, before an offset or its end; and whether there are more.
+
+        One consumer of its own asks where the partition lies and reads it: no other round trip.
 
         Raises:
             Unavailable: the cluster does not answer.
         """
+        return self.patiently(lambda: self._tail(topic, partition, count, before))
+
+    def _tail(self, topic: str, partition: int, count: int, before: int | None) -> tuple[list[Message], bool]:
         consumer = Consumer(self.consumer_settings("scan"))
+        found: list[Message] = []
         try:
             at = TopicPartition(self.name(topic), partition)
-            low, high = consumer.get_watermark_offsets(at, timeout=ASK_SECONDS)
-            begin, high = max(low, begin), high if end is None else min(high, end)
+            low, high = consumer.get_watermark_offsets(at, timeout=self.ask_seconds)
+            high = high if before is None else min(high, before)
+            begin = first = max(low, high - count)
             consumer.assign([TopicPartition(at.topic, partition, begin)])
-            deadline = monotonic() + ASK_SECONDS
+            deadline = monotonic() + self.ask_seconds
             while begin < high:
-                wanted = min(1_000, high - begin)
-                messages = [each for each in consumer.consume(wanted, 0.2) if each.error() is None]
+                messages = [each for each in consumer.consume(min(1_000, high - begin), 0.2) if each.error() is None]
                 if messages:
                     begin = (messages[-1].offset() or 0) + 1
-                    deadline = monotonic() + ASK_SECONDS
-                    yield from messages
+                    deadline = monotonic() + self.ask_seconds
+                    found += messages
                 elif monotonic() > deadline:
                     raise Unavailable(f"Kafka at {self.servers}", f"{at.topic} could not be read in time")
         except KafkaException as error:
             raise unavailable(self.servers, error) from error
         finally:
             consumer.close()
+        return found, first > low
 
     def consumer_settings(self, group: str) -> dict[str, Any]:
         """Return the settings of a consumer that commits by hand and never starts anywhere unasked."""

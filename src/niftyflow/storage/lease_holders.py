@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import BigInteger, cast, extract, func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from niftyflow.storage.book_reading import Database
 from niftyflow.storage.book_schema import leases
+from niftyflow.storage.postgres_leases import DATABASE_NOW
 
-_NOW = cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
-_HELD = select(leases.c.name, leases.c.holder, leases.c.since).where(leases.c.expires_at > _NOW).order_by(leases.c.name)
+_HELD = (
+    select(leases.c.name, leases.c.holder, leases.c.since)
+    .where(leases.c.expires_at > DATABASE_NOW)
+    .order_by(leases.c.name)
+)
 
 
 class HeldLease(msgspec.Struct, frozen=True):

@@ -46,7 +46,7 @@ log = get_logger(__name__)
 TTL_SECONDS = 15.0
 """How long a lease outlives its holder; a holder that cannot reach the database for so long is not sure of it."""
 
-_NOW = cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
+DATABASE_NOW = cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
 _STARTED = cast(extract("epoch", func.pg_postmaster_start_time()) * 1000, BigInteger)
 _SPAN = bindparam("span", type_=BigInteger)
 
@@ -262,26 +262,27 @@ class PostgresLeases:
 
 
 _taken = insert(leases).values(
-    name=bindparam("name"), holder=bindparam("holder"), fence=1, since=_NOW, expires_at=_NOW + _SPAN
+    name=bindparam("name"), holder=bindparam("holder"), fence=1, since=DATABASE_NOW, expires_at=DATABASE_NOW + _SPAN
 )
 # Who could not renew because the database was away comes first when it is back: the server was not there, or we could
 # not reach it either.
-_was_there = and_(bindparam("was_there", type_=Boolean), _STARTED + _SPAN <= _NOW)
+_was_there = and_(bindparam("was_there", type_=Boolean), _STARTED + _SPAN <= DATABASE_NOW)
 # The times of the update are taken when the row is locked, not when the insert was tried: somebody may have renewed.
 _TAKE = _taken.on_conflict_do_update(
     index_elements=["name"],
     set_={
-        "holder": _taken.excluded.holder, "fence": leases.c.fence + 1, "since": _NOW, "expires_at": _NOW + _SPAN,
+        "holder": _taken.excluded.holder, "fence": leases.c.fence + 1, "since": DATABASE_NOW,
+        "expires_at": DATABASE_NOW + _SPAN,
     },
     where=or_(
         leases.c.expires_at == 0,
-        and_(leases.c.expires_at <= _NOW, or_(leases.c.holder == _taken.excluded.holder, _was_there)),
+        and_(leases.c.expires_at <= DATABASE_NOW, or_(leases.c.holder == _taken.excluded.holder, _was_there)),
     ),
 ).returning(leases.c.fence)  # fmt: skip
 _KEEP = (
     update(leases)
     .where(tuple_(leases.c.name, leases.c.fence).in_(bindparam("owned", expanding=True)), leases.c.expires_at > 0)
-    .values(expires_at=_NOW + _SPAN)
+    .values(expires_at=DATABASE_NOW + _SPAN)
     .returning(leases.c.name, leases.c.fence)
 )
 """Whether its time is over does not matter: it is the last fence, so nobody had it. 0 says that it was given back."""

@@ -93,9 +93,9 @@ async def test_who_may_not_is_told_why_at_once(secured: Secured, kafka_prefix: s
     assert "wrong" not in str(refused.value)
 
 
-async def test_speaking_plainly_to_a_secured_port_says_what_it_may_be(secured: Secured, monkeypatch):
+async def test_speaking_plainly_to_a_secured_port_says_what_it_may_be(secured: Secured):
     """A broker that does not answer might also be one that starts: the error of the world, with our guess."""
-    monkeypatch.setattr("niftyflow.bus.kafka_cluster.ASK_SECONDS", 2)
-    bus = kafka.KafkaBus(secured.servers("SASL_SSL"), [RAW_TICKS], client={"broker.address.family": "v4"})
+    client = {"broker.address.family": "v4"}
+    bus = kafka.KafkaBus(secured.servers("SASL_SSL"), [RAW_TICKS], client=client, ask_seconds=2)
     with pytest.raises(Unavailable, match=r"bus\.security\.protocol may not be theirs"):
         await bus.open()
