@@ -40,7 +40,8 @@ class KafkaBus:
 
     `servers` is a list like `host:9092,host:9092`; `prefix` goes before every topic and group; `partitions` replaces
     the declared number of the topics that have more than one; `replication` is how many copies new topics get (-1: as
-    the brokers do); `client` holds further librdkafka settings.
+    the brokers do); `client` holds further settings of the
+    readers, in librdkafka's names.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class KafkaBus:
     ) -> None:
         self._cluster = KafkaCluster(
             servers, with_dead_letters(tuple(topics)), prefix=prefix, partitions=partitions, source=source,
-            client=(security or KafkaSecurity()).client_settings() | dict(client or {}), ask_seconds=ask_seconds,
+            security=security or KafkaSecurity(), client=client or {}, ask_seconds=ask_seconds,
         )  # fmt: skip
         self._topics = KafkaTopics(self._cluster, replication)
         self._source = source

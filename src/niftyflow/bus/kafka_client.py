@@ -1,4 +1,6 @@
-"""The one place that imports confluent-kafka, and says what to install when it is missing.
+"""The one place that imports the Kafka clients, and says what to install when they are missing.
+
+confluent-kafka reads and administers; aiokafka sends, because it puts all partitions of a broker into one request.
 
 Everything of the Kafka engine takes the client's names from here; nothing else of niftyflow does.
 """
@@ -13,17 +15,21 @@ from niftyflow.model import Misconfigured, Unavailable
 
 try:
     import confluent_kafka.admin
+    from aiokafka import AIOKafkaProducer as AsyncProducer
+    from aiokafka.errors import KafkaError as AsyncError
+    from aiokafka.producer.message_accumulator import BatchBuilder as Batch
     from confluent_kafka import (
         OFFSET_INVALID,
         Consumer,
         KafkaError,
         KafkaException,
         Message,
-        Producer,
         TopicPartition,
     )
 except ImportError as error:
-    raise Misconfigured("the Kafka engine needs confluent-kafka: pip install 'niftyflow[cluster]'") from error
+    raise Misconfigured(
+        "the Kafka engine needs confluent-kafka and aiokafka: pip install 'niftyflow[cluster]'"
+    ) from error
 
 log = get_logger(__name__)
 
@@ -39,6 +45,9 @@ __all__ = [
     "LATEST",
     "OFFSET_INVALID",
     "AdminClient",
+    "AsyncError",
+    "AsyncProducer",
+    "Batch",
     "ConfigResource",
     "Consumer",
     "ErrorLog",
@@ -46,7 +55,6 @@ __all__ = [
     "KafkaException",
     "Message",
     "NewTopic",
-    "Producer",
     "TopicPartition",
     "code_of",
     "is_not_permitted",
@@ -78,14 +86,18 @@ class ErrorLog:
 
     def __init__(self, **about: str) -> None:
         self._about = about
-        self._told_at: dict[int, float] = {}
+        self._told_at: dict[int | str, float] = {}
 
     def note(self, error: KafkaError) -> None:
         """Write a warning, unless one of its kind was just written."""
+        self.tell(error.code(), error.str())
+
+    def tell(self, kind: int | str, reason: str) -> None:
+        """Write a warning, unless one of its kind was just written."""
         now = monotonic()
-        if now - self._told_at.get(error.code(), -QUIET_SECONDS) >= QUIET_SECONDS:
-            self._told_at[error.code()] = now
-            log.warning("kafka_client_error", reason=error.str(), **self._about)
+        if now - self._told_at.get(kind, -QUIET_SECONDS) >= QUIET_SECONDS:
+            self._told_at[kind] = now
+            log.warning("kafka_client_error", reason=reason, **self._about)
 
 
 def code_of(error: KafkaException) -> int:

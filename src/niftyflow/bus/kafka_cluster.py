@@ -24,9 +24,10 @@ from niftyflow.bus.kafka_client import (
     unavailable,
 )
 from niftyflow.bus.port import Topic
+from niftyflow.bus.settings import KafkaSecurity
 from niftyflow.kit.clock import monotonic
 from niftyflow.kit.log import get_logger
-from niftyflow.model import InvalidValue, Misconfigured, Tick, Unavailable
+from niftyflow.model import InvalidValue, Misconfigured, Unavailable
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -36,11 +37,10 @@ LOOK_SECONDS: Final = 0.5
 """How often a first answer is looked for; in between a refusal is heard."""
 OFFSETS_SECONDS: Final = 2.0
 """With one broker dead the client holds an answer about offsets back until this long after it was asked."""
-TICK_LINGER_MS: Final = 50
-"""The longest a record waits while others of its group are queued; the flush behind each group ends the wait at once.
-
-With 5 a group of thousands went out in many small requests, one a partition, and cost the broker a fifth more.
-"""
+BATCH_BYTES: Final = 900_000
+"""A little less than the largest batch that brokers take as they come."""
+REQUEST_MS: Final = 5_000
+"""A broker that has not answered a producer by then is asked again, or the one that leads in its place."""
 SESSION_MS: Final = 10_000
 """A member silent for so long is dead: its partitions go to others."""
 
@@ -50,23 +50,29 @@ class KafkaCluster:
 
     def __init__(
         self, servers: str, topics: Mapping[str, Topic], *, prefix: str, partitions: int | None, source: str,
-        client: Mapping[str, Any], ask_seconds: float = ASK_SECONDS,
+        security: KafkaSecurity, client: Mapping[str, Any], ask_seconds: float = ASK_SECONDS,
     ) -> None:  # fmt: skip
         self.servers = servers
         self.ask_seconds = ask_seconds
         self.topics = topics
         self._prefix = prefix
+        self._source = source
+        self._security = security
         self._partitions = partitions
         self._refused: Misconfigured | None = None
         self._last_error = ""
         self._errors = ErrorLog(servers=servers)
-        self._common = {
-            "bootstrap.servers": servers,
-            "client.id": source,
-            "log_level": 2,
-            "reconnect.backoff.max.ms": 1_000,
-            "error_cb": self._note_error,
-        } | dict(client)
+        self._common = (
+            {
+                "bootstrap.servers": servers,
+                "client.id": source,
+                "log_level": 2,
+                "reconnect.backoff.max.ms": 1_000,
+                "error_cb": self._note_error,
+            }
+            | security.client_settings()
+            | dict(client)
+        )
 
     def topic(self, name: str) -> Topic:
         """Return a topic of ours.
@@ -221,19 +227,17 @@ class KafkaCluster:
             "fetch.queue.backoff.ms": 10,  # its default lets a reader that catches up stand idle for a second
         } | self._common
 
-    def producer_settings(self, topic: Topic, delivery_timeout_seconds: float) -> dict[str, Any]:
-        """Return the settings of the topic's producer: nothing twice, nothing lost, order kept."""
+    def sender_settings(self) -> dict[str, Any]:
+        """Return the settings of a producer: nothing twice, nothing lost, order kept."""
         return {
-            "enable.idempotence": True,
+            "bootstrap_servers": self.servers.split(","),
+            "client_id": self._source,
+            "enable_idempotence": True,
             "acks": "all",
-            "compression.type": "lz4",
-            "partitioner": "murmur2_random",
-            "linger.ms": TICK_LINGER_MS if topic.record is Tick else 0,
-            "delivery.timeout.ms": int(delivery_timeout_seconds * 1000),
-            "delivery.report.only.error": True,
-            "queue.buffering.max.messages": 200_000,
-            "queue.buffering.max.kbytes": 131_072,
-        } | self._common
+            "compression_type": "snappy",
+            "max_batch_size": BATCH_BYTES,
+            "request_timeout_ms": REQUEST_MS,
+        } | self._security.sender_settings()
 
     def _note_error(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - its public name; it says nothing of why

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Self
+from ssl import SSLContext, create_default_context
+from typing import Any, Final, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -64,8 +65,35 @@ class KafkaSecurity(Settings):
                 raise Misconfigured(trouble)
         return self
 
+    def sender_settings(self) -> dict[str, Any]:
+        """Return what these mean to aiokafka's producer, secrets as they are.
+
+        Raises:
+            Misconfigured: a certificate or its key cannot be used.
+        """
+        settings: dict[str, Any] = {"security_protocol": self.protocol.value.upper()}
+        if self.mechanism is not KafkaMechanism.NONE:
+            settings |= {
+                "sasl_mechanism": self.mechanism.value,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password.get_secret_value(),
+            }
+        if self.protocol in _WITH_TLS:
+            settings["ssl_context"] = self._tls()
+        return settings
+
+    def _tls(self) -> SSLContext:
+        try:
+            context = create_default_context(cafile=self.ca_file)  # the certificate must name the broker's host
+            if self.certificate_file is not None:
+                password = self.key_password.get_secret_value() or None
+                context.load_cert_chain(self.certificate_file, self.key_file, password)
+        except OSError as error:
+            raise Misconfigured(f"a certificate file of {_GROUP} cannot be used ({error}): correct it") from error
+        return context
+
     def client_settings(self) -> dict[str, str]:
-        """Return the settings of the Kafka client that these mean, secrets as they are."""
+        """Return what these mean to librdkafka, secrets as they are."""
         settings = {"security.protocol": self.protocol.value}
         if self.mechanism is not KafkaMechanism.NONE:
             settings |= {

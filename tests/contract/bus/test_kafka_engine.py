@@ -221,11 +221,10 @@ async def test_a_publish_that_is_not_acknowledged_is_unavailable_and_the_next_on
     """With the broker gone a publish fails within its delivery time; when it is back the same bus publishes."""
     bus = kafka.KafkaBus(kafka_servers, prefix=kafka_prefix, partitions=PARTITIONS, delivery_timeout_seconds=1)
     await bus.open()
-    away = f"127.0.0.1:{free_port()}"
-    monkeypatch.setitem(bus._cluster._common, "bootstrap.servers", away)
+    monkeypatch.setattr(bus._cluster, "servers", f"127.0.0.1:{free_port()}")
     with pytest.raises(Unavailable):
         await bus.publish("raw-ticks", [ticks(10)], partition=0)
-    monkeypatch.setitem(bus._cluster._common, "bootstrap.servers", kafka_servers)
+    monkeypatch.setattr(bus._cluster, "servers", kafka_servers)
     await published(bus)
     reader = await bus.subscribe("raw-ticks", group=None, start=Start.EARLIEST)
     assert sequences(await read(reader, 50))[:50] == list(range(50, 100))
