@@ -52,8 +52,8 @@ PLAIN = ("label", "value", "unit", "details", "is_peer", "note")
 WAIT_SECONDS = 120
 WARM_UP = 500_000
 TICK_RATE = 10_000
-TICK_SECONDS = 30
-TICK_WARM_UP_SECONDS = 15.0
+TICK_SECONDS = 60
+TICK_WARM_UP_SECONDS = 30.0
 """A broker runs ever faster while it compiles the way of small requests; the first seconds are not those of a day."""
 
 
@@ -180,10 +180,11 @@ async def _through(
     costs = [told_by(each)["cpu"] for each in processing]
     closed = {int(at): when for at, when in fed["closed"].items()}
     began = max(began, min(closed.values()))  # the first watermark is published with the first ticks
+    warm_up = TICK_WARM_UP_SECONDS if is_throttled else 0
     outcome = Outcome(
         count, max(seen.values()) - began, fed["seconds"],
-        # The first minute warms up what is compiled and connected; it counts among the ticks all the same.
-        [(at - closed[minute]) * 1000 for (minute, _), at in seen.items() if minute > OPENING_MS + MINUTE_MS],
+        # What comes first warms up what is compiled and connected; it counts among the ticks all the same.
+        [(at - closed[minute]) * 1000 for (minute, _), at in seen.items() if closed[minute] > began + warm_up],
         {"producer": fed["cpu"], "processing": sum(costs), "broker": broker_cpu},
     )  # fmt: skip
     await refuse_wrong(store, market, minutes)

@@ -76,7 +76,7 @@ async def feed(bus: Bus, rate: int, count: int, *, is_throttled: bool = True) ->
                     closed[following] = time.time()
         if bodies:
             await bus.publish("raw-ticks", bodies)
-        elif is_throttled:
+        if is_throttled:
             await asyncio.sleep(FEED_PAUSE_SECONDS)
     return {"ticks": sent, "seconds": time.monotonic() - began, "closed": closed, "until": marked}
 

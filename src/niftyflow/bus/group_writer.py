@@ -42,13 +42,15 @@ class GroupWriter(Generic[Item, Result]):
         self._room = asyncio.Semaphore(QUEUE_LIMIT)
         self._pending: list[_Job[Item]] = []
         self._writing: asyncio.Future[Result] | None = None
+        self._starting: asyncio.Handle | None = None
 
     async def append(self, item: Item) -> None:
         """Queue an item; return when it is written, or raise what writing it raised."""
         await self._room.acquire()
         job = _Job(item, self._loop.create_future())
         self._pending.append(job)
-        self._start()
+        if self._writing is None and self._starting is None:  # what others append in this turn of the loop goes along
+            self._starting = self._loop.call_soon(self._start)
         await job.done
 
     def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
@@ -57,15 +59,17 @@ class GroupWriter(Generic[Item, Result]):
 
     async def finish(self) -> None:
         """Wait until all that was queued is written."""
-        while self._writing is not None:
-            await asyncio.wait([self._writing])
-            await asyncio.sleep(0)  # let its callback run: it may start the next group
+        while self._writing is not None or self._starting is not None:
+            if self._writing is not None:
+                await asyncio.wait([self._writing])
+            await asyncio.sleep(0)  # let what starts the next group run
 
     def stop(self) -> None:
         """End the thread."""
         self._thread.shutdown()
 
     def _start(self) -> None:
+        self._starting = None
         if self._writing is not None or not self._pending:
             return
         jobs, self._pending = self._pending, []

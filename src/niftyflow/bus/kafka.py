@@ -1,7 +1,7 @@
 """The Apache Kafka engine of the bus: topics spread over partitions by instrument, groups that share them.
 
-Importing this module needs confluent-kafka (`pip install 'niftyflow[cluster]'`) and says so where it is missing. It
-writes JSON as the contracts spell it, one record a message, so that any program can read along.
+Importing this module needs confluent-kafka and aiokafka (`pip install 'niftyflow[cluster]'`) and says so where they are
+missing. It writes JSON as the contracts spell it, one record a message, so that any program can read along.
 """
 
 from __future__ import annotations

@@ -232,6 +232,15 @@ async def test_a_publish_that_is_not_acknowledged_is_unavailable_and_the_next_on
     await bus.close()
 
 
+async def test_a_group_larger_than_a_batch_arrives_whole_and_in_order(bus: kafka.KafkaBus):
+    """What one partition gets in a single publish goes out in several batches, one behind the other."""
+    many = 20_000
+    await bus.publish("raw-ticks", [ticks(many)], partition=2)
+    reader = await bus.subscribe("raw-ticks", group=None, start=Start.EARLIEST)
+    assert sequences(await read(reader, many)) == list(range(many))
+    await reader.close()
+
+
 async def test_keys_go_where_the_java_client_would_send_them(
     bus: kafka.KafkaBus, kafka_servers: str, kafka_prefix: str
 ):

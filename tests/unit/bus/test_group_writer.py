@@ -29,12 +29,28 @@ class Sink:
         self.told.append((items, result))
 
 
+async def queued(writer, items):
+    """Hand in items in one turn of the loop."""
+    publishing = [asyncio.create_task(writer.append(item)) for item in items]
+    await asyncio.sleep(0.01)
+    return publishing
+
+
+async def test_items_of_one_turn_of_the_loop_go_together():
+    """Fifty partitions that publish at once are one group, not one and then forty-nine."""
+    sink = Sink()
+    sink.go.set()
+    writer = GroupWriter("test", sink.write, sink.written)
+    await asyncio.gather(*(writer.append(number) for number in range(50)))
+    assert sink.groups == [list(range(50))]
+    writer.stop()
+
+
 async def test_items_queued_meanwhile_are_written_together_in_order():
-    """The first goes alone, the rest in one group; each publisher returns when its own is written."""
+    """What comes while a group is written waits for the next; each publisher returns when its own is written."""
     sink = Sink()
     writer = GroupWriter("test", sink.write, sink.written)
-    publishing = [asyncio.create_task(writer.append(number)) for number in range(5)]
-    await asyncio.sleep(0.01)
+    publishing = await queued(writer, [0]) + await queued(writer, range(1, 5))
     assert not any(task.done() for task in publishing)
     sink.go.set()
     await asyncio.gather(*publishing)
@@ -60,8 +76,7 @@ async def test_publishers_wait_when_the_queue_is_full(monkeypatch: pytest.Monkey
     monkeypatch.setattr(group_writer, "QUEUE_LIMIT", 3)
     sink = Sink()
     writer = GroupWriter("test", sink.write, sink.written)
-    publishing = [asyncio.create_task(writer.append(number)) for number in range(6)]
-    await asyncio.sleep(0.01)
+    publishing = await queued(writer, [0]) + await queued(writer, range(1, 6))
     assert len(writer._pending) == 2  # one is being written
     publishing[1].cancel()
     await asyncio.sleep(0)
@@ -77,10 +92,12 @@ async def test_finishing_waits_for_everything_queued():
     """After `finish` nothing is left."""
     sink = Sink()
     writer = GroupWriter("test", sink.write, sink.written)
-    publishing = [asyncio.create_task(writer.append(number)) for number in range(3)]
-    await asyncio.sleep(0.01)
+    publishing = await queued(writer, range(3))
+    await asyncio.sleep(0)
+    last = asyncio.create_task(writer.append(3))
+    await asyncio.sleep(0)
     sink.go.set()
     await writer.finish()
-    await asyncio.gather(*publishing)
-    assert sum(map(len, sink.groups)) == 3
+    await asyncio.gather(*publishing, last)
+    assert sink.groups == [[0, 1, 2], [3]]
     writer.stop()

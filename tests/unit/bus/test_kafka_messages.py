@@ -79,9 +79,10 @@ def test_a_watermark_is_recognised_by_its_header_alone():
     assert kafka_messages.read_watermark(messages[0]) is None
 
 
-def test_without_the_client_the_engine_says_what_to_install():
+@pytest.mark.parametrize("missing", ["confluent_kafka", "aiokafka"])
+def test_without_a_client_the_engine_says_what_to_install(missing):
     """Importing the engine raises Misconfigured with the command to run."""
-    program = "import sys; sys.modules['confluent_kafka'] = None; import niftyflow.bus; import niftyflow.bus.kafka"
+    program = f"import sys; sys.modules['{missing}'] = None; import niftyflow.bus; import niftyflow.bus.kafka"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "Misconfigured: the Kafka engine needs confluent-kafka: pip install 'niftyflow[cluster]'" in done.stderr
+    assert "needs confluent-kafka and aiokafka: pip install 'niftyflow[cluster]'" in done.stderr

@@ -39,6 +39,29 @@ def test_settings_become_those_of_the_client(tmp_path):
     assert "sesame" not in repr(security)
 
 
+def test_settings_become_those_of_the_sender():
+    """The same ones as aiokafka spells them, with a TLS context that checks the names of brokers."""
+    security = KafkaSecurity.model_validate({"protocol": "sasl_ssl", "mechanism": "SCRAM-SHA-512", **NAMED})
+    settings = security.sender_settings()
+    context = settings.pop("ssl_context")
+    assert settings == {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "trader",
+        "sasl_plain_password": "open-sesame",
+    }
+    assert context.check_hostname
+    assert KafkaSecurity().sender_settings() == {"security_protocol": "PLAINTEXT"}
+
+
+def test_a_certificate_file_that_is_none_is_refused_with_advice(tmp_path):
+    """A file that is there and holds no certificate."""
+    (tmp_path / "ca.pem").write_text("nothing of the kind")
+    security = KafkaSecurity.model_validate({"protocol": "ssl", "ca_file": tmp_path / "ca.pem"})
+    with pytest.raises(Misconfigured, match=r"a certificate file of bus\.security cannot be used .*: correct it"):
+        security.sender_settings()
+
+
 @pytest.mark.parametrize(
     ("settings", "advice"),
     [
