@@ -96,7 +96,7 @@ def columns_of(table: Table) -> list[Column[Any]]:
     return [table.c[column] for column in COLUMNS]
 
 
-def span(table: Table, limit: int | None) -> Select[Any]:
+def span(table: Table, limit: int | ColumnElement[int] | None) -> Select[Any]:
     """Return the query of one instrument's candles from `:since` to before `:until`, oldest first."""
     chosen = select(*columns_of(table)).where(
         table.c.instrument == bindparam("instrument"),

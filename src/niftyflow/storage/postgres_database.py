@@ -137,6 +137,17 @@ class PostgresDatabase:
             return await self.write_at_once(lambda connection: _rows_written(connection, statement, arguments))
         return await self._under_way.to_its_end(self._execute(statement, arguments))
 
+    async def ask(self, question: str, *arguments: object) -> list[asyncpg.Record]:
+        """Return the rows of one question, in one round trip. Parameters are $1, $2 and so on.
+
+        Raises:
+            Unavailable: as `read`.
+        """
+        self._refuse_when_closed()
+        if self.pool.settings.through_pgbouncer:
+            return await self.write_at_once(lambda connection: _rows_found(connection, question, arguments))
+        return await self._under_way.to_its_end(self._ask(question, arguments))
+
     @contextlib.asynccontextmanager
     async def acquire(self) -> AsyncIterator[asyncpg.Connection]:
         """Give the driver's own connection, with nothing begun; behind PgBouncer begin a transaction in it first.
@@ -206,6 +217,10 @@ class PostgresDatabase:
         async with self.pool.acquire() as connection:
             return await _rows_written(connection, statement, arguments)
 
+    async def _ask(self, question: str, arguments: tuple[object, ...]) -> list[asyncpg.Record]:
+        async with self.pool.acquire() as connection:
+            return await _rows_found(connection, question, arguments)
+
     def _refuse_when_closed(self) -> None:
         if not self._is_open:
             raise Unavailable(self.service, "it is not open")
@@ -213,3 +228,9 @@ class PostgresDatabase:
 
 async def _rows_written(connection: asyncpg.Connection, statement: str, arguments: tuple[object, ...]) -> int:
     return written(await connection.execute(statement, *arguments))
+
+
+async def _rows_found(
+    connection: asyncpg.Connection, question: str, arguments: tuple[object, ...]
+) -> list[asyncpg.Record]:
+    return list(await connection.fetch(question, *arguments))

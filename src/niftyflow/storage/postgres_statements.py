@@ -7,16 +7,20 @@ It runs no statement and opens nothing.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import ClauseElement, Column, Table, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.types import String
 
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
+
 Row = tuple[Any, ...]
 
 _dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+_numbering = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
 def unnested_insert(table: Table, columns: Sequence[str] | None = None) -> Insert:
@@ -50,6 +54,12 @@ def compiled(statement: ClauseElement) -> str:
     if found.params:
         raise AssertionError(f"the statement has parameters of its own: {sorted(found.params)}")
     return str(found)
+
+
+def asking(question: ClauseElement) -> tuple[str, tuple[str, ...]]:
+    """Return a question as text, and the names of its parameters in the order of $1, $2 and so on."""
+    found = cast("SQLCompiler", question.compile(dialect=_numbering))
+    return str(found), tuple(found.positiontup or ())
 
 
 def arrays_of(rows: Sequence[Row]) -> list[Row]:
