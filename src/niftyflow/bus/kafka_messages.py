@@ -6,18 +6,21 @@ partition is handed back, to be read after the reader was told. It never drops a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
+from itertools import accumulate, chain, compress, repeat
 from typing import Any, Final, NamedTuple
 
-from niftyflow.bus.json_records import RowDecoder, decode_watermark
+from niftyflow.bus.json_records import Decoded, RowDecoder, decode_watermark
 from niftyflow.bus.kafka_client import Message
-from niftyflow.bus.port import Batch, UnreadableRecord, count_of
+from niftyflow.bus.port import Batch, Body, UnreadableRecord, count_of
 from niftyflow.bus.topics import HEADER_KIND, HEADER_VERSION, MESSAGE_VERSION, WATERMARK_KIND
-from niftyflow.model import DecodeError, Watermark
+from niftyflow.model import DecodeError, Watermark, rows_of
 
 _NEWEST: Final = int(MESSAGE_VERSION)
 _DIGITS: Final = 9
+SEVERAL: Final = 2
+"""Partitions from which on their records are decoded together."""
 
 
 class Reassembled(NamedTuple):
@@ -25,6 +28,18 @@ class Reassembled(NamedTuple):
 
     batches: list[Batch]
     held: list[Message]
+
+
+class _Run(NamedTuple):
+    """A partition's messages in order, and what each is."""
+
+    partition: int
+    messages: Sequence[Message]
+    kinds: Sequence[_Kind]
+
+
+Decode = Callable[[Sequence[Message]], Decoded]
+"""Decodes data records; asked for all of them in order, up to each partition's first that cannot be read."""
 
 
 class _Kind(Enum):
@@ -41,9 +56,13 @@ def reassemble(
     """Return the batches of the messages at or after `position`; partitions without a position are not ours."""
     batches: list[Batch] = []
     held: list[Message] = []
-    for partition, run in _by_partition(messages, position).items():
-        if run:
-            held += run[_read(topic, partition, run, decoder, batches) :]
+    runs = [_Run(partition, run, _kinds(run)) for partition, run in _by_partition(messages, position).items() if run]
+
+    def one_by_one(run: Sequence[Message]) -> Decoded:
+        return decoder.decode(_values(run))
+
+    for run, decode in zip(runs, _decoded_together(runs, decoder) or repeat(one_by_one), strict=False):
+        held += run.messages[_read(topic, run, decode, batches) :]
     return Reassembled(batches, held)
 
 
@@ -87,17 +106,48 @@ def _by_partition(messages: Sequence[Message], position: Mapping[int, int]) -> d
     return runs
 
 
-def _read(topic: str, partition: int, run: Sequence[Message], decoder: RowDecoder, batches: list[Batch]) -> int:
+def _decoded_together(runs: Sequence[_Run], decoder: RowDecoder) -> list[Decode] | None:
+    """Return for each run how its records are had, decoded together: a row of each partition costs as much as all.
+
+    None where they have to be decoded one run after the other: one of them is bad, or they are of several kinds.
+    """
+    if len(runs) < SEVERAL:
+        return None
+    data = [_values(compress(run.messages, (kind is _Kind.DATA for kind in run.kinds))) for run in runs]
+    decoded = decoder.decode(list(chain.from_iterable(data)))
+    if decoded.error is not None or len(decoded.bodies) != 1:
+        return None
+    begins = accumulate(map(len, data), initial=0)
+    return [_Part(decoded.bodies[0], begin) for begin, _ in zip(begins, data, strict=False)]
+
+
+class _Part:
+    """The records of one run within a body, handed out in their order."""
+
+    def __init__(self, body: Body, begin: int) -> None:
+        self._body = body
+        self._next = begin
+
+    def __call__(self, run: Sequence[Message]) -> Decoded:
+        begin, self._next = self._next, self._next + len(run)
+        return Decoded([rows_of(self._body, slice(begin, self._next))], len(run), None)
+
+
+def _values(messages: Iterable[Message]) -> list[bytes]:
+    return [message.value() or b"" for message in messages]
+
+
+def _read(topic: str, run: _Run, decode: Decode, batches: list[Batch]) -> int:
     """Add the batches of a partition's messages, up to the first that cannot be read; return how many could be."""
-    kinds = _kinds(run)
+    messages, kinds = run.messages, run.kinds
     at = 0
-    while at < len(run):
+    while at < len(messages):
         if kinds[at] is _Kind.DATA:
-            stop = _end_of_data(run, kinds, at)
-            taken = _read_data(topic, partition, run[at:stop], decoder, batches)
+            stop = _end_of_data(messages, kinds, at)
+            taken = _add_data(topic, run.partition, messages[at:stop], decode, batches)
         else:
             stop = at + 1
-            taken = 0 if kinds[at] is _Kind.FOREIGN else _read_control(topic, partition, run[at], batches)
+            taken = 0 if kinds[at] is _Kind.FOREIGN else _add_control(topic, run.partition, messages[at], batches)
         at += taken
         if at < stop:
             break
@@ -152,8 +202,8 @@ def _offset(message: Message) -> int:
     return message.offset() or 0
 
 
-def _read_data(topic: str, partition: int, run: Sequence[Message], decoder: RowDecoder, batches: list[Batch]) -> int:
-    decoded = decoder.decode([message.value() or b"" for message in run])
+def _add_data(topic: str, partition: int, run: Sequence[Message], decode: Decode, batches: list[Batch]) -> int:
+    decoded = decode(run)
     offset = _offset(run[0])
     for body in decoded.bodies:
         batches.append(Batch(topic, partition, offset, body))
@@ -161,7 +211,7 @@ def _read_data(topic: str, partition: int, run: Sequence[Message], decoder: RowD
     return decoded.count
 
 
-def _read_control(topic: str, partition: int, message: Message, batches: list[Batch]) -> int:
+def _add_control(topic: str, partition: int, message: Message, batches: list[Batch]) -> int:
     try:
         watermark = decode_watermark(message.value() or b"")
     except DecodeError:
