@@ -88,7 +88,10 @@ def members_of(counts: Mapping[str, int], settings: AppSettings) -> list[Member]
     addresses: dict[str, list[str]] = {}
     for (layer, _), port in ports.items():
         addresses.setdefault(layer, []).append(f"http://127.0.0.1:{port}")
-    variables = {"NIFTYFLOW_INTERNAL__PROCESSES": ",".join(each for some in addresses.values() for each in some)}
+    variables = {
+        "NIFTYFLOW_INTERNAL__PROCESSES": ",".join(each for some in addresses.values() for each in some),
+        "NIFTYFLOW_INTERNAL__NAME": "",  # they are asked at this machine's own address
+    }
     if "trading" in addresses:
         variables["NIFTYFLOW_INTERNAL__TRADING"] = ",".join(addresses["trading"])
     gateway = settings.gateway

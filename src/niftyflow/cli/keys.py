@@ -12,7 +12,7 @@ import typer
 
 from niftyflow.cli.context import run, settings_of, state_of
 from niftyflow.cli.tables import Column, Layout, Row, clock, nothing, show
-from niftyflow.kit.addresses import spelled_host
+from niftyflow.kit.addresses import here_of, spelled_host
 from niftyflow.kit.clock import WallClock
 from niftyflow.model import Misconfigured, Refused, Retryable
 from niftyflow.runtime.stores import has_book
@@ -148,7 +148,7 @@ async def _link(context: typer.Context, name: str | None, port: int | None) -> N
         raise nothing(f"there are no keys in {workspace.path} yet; `niftyflow up` makes the first")
     async with _store(workspace) as store:
         ticket = await new_ticket(store, settings, WallClock().now(), name)
-    typer.echo(link_of(f"http://{spelled_host(settings.host)}:{port or settings.port}", ticket))
+    typer.echo(link_of(f"http://{spelled_host(here_of(settings.host))}:{port or settings.port}", ticket))
 
 
 @asynccontextmanager

@@ -47,6 +47,10 @@ class InternalSettings(CallSettings):
     """Where a process answers others and tells its health, and where the others are. Addresses are http://host:port."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on; others need a token")
+    name: str = Field(
+        default="",
+        description="Name by which others reach this machine, as its certificate has it; else the address of `host`",
+    )
     port: int = Field(default=8100, ge=0, le=65535, description="Port to listen on; 0: a free one")
     certificate_file: Path | None = Field(default=None, description="PEM certificate, to answer with https")
     key_file: Path | None = Field(default=None, description="PEM key of the certificate")

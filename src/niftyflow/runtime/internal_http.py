@@ -89,6 +89,8 @@ class InternalApp:
         self._looking = asyncio.Lock()
         self._looked = -READY_SECONDS
         self._found = Readiness({}, [])
+        self._process = secrets.token_hex(8)
+        self._own = self._caller
 
     def opens(self, dependencies: Dependencies, caller: LocalCaller) -> None:
         """From now on look at these dependencies, and answer what `caller` answers.
@@ -100,12 +102,18 @@ class InternalApp:
         if untyped:
             raise Misconfigured(f"no types are declared for the questions {', '.join(untyped)}: add them to the table")
         self._dependencies, self._looked = dependencies, -READY_SECONDS
-        self._caller = caller.without()
+        self._caller, self._own = caller.without(), caller
         self._caller.answers("ready", self.ready)
+        if "system" in caller.names:
+            self._caller.answers("system", self.system)
 
     async def ready(self) -> dict[str, Any]:
-        """Return the state of every worker and dependency, at most a second old."""
-        return (await self._readiness()).body
+        """Return the state of every worker and dependency, at most a second old, and which process this is."""
+        return {**(await self._readiness()).body, "process": self._process}
+
+    async def system(self) -> dict[str, Any]:
+        """Return our own picture, and which process this is: one that is asked at two addresses counts once."""
+        return {**await self._own.call("system"), "process": self._process}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -275,7 +283,7 @@ async def internal_http(
             f"internal.host {settings.host} can be reached from other machines and no token is set: set internal.token "
             "(NIFTYFLOW_INTERNAL__TOKEN) to the same secret in every process, or listen on 127.0.0.1"
         )
-    address = f"{'https' if tls else 'http'}://{spelled_host(here_of(settings.host))}:{port}"
+    address = f"{'https' if tls else 'http'}://{spelled_host(settings.name or here_of(settings.host))}:{port}"
     app = InternalApp(address, health, questions, settings)
     async with served(app, bound, ws="none", **tls):
         log.info("internal_http_listens", address=address)

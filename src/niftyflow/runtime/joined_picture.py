@@ -40,14 +40,23 @@ async def _asked(other: Callable[[], Awaitable[Picture]]) -> Picture | None:
 
 def joined(mine: Picture, theirs: Sequence[Picture]) -> Picture:
     """Return one picture of several: topics, rates and stores as ours, layers as those that run them say."""
-    pictures = [mine, *theirs]
-    return mine | {
+    pictures = _each_once([mine, *theirs])
+    theirs = pictures[1:]
+    return {name: value for name, value in mine.items() if name != "process"} | {
         "memory_bytes": sum(each["memory_bytes"] for each in pictures),
         "is_healthy": all(each["is_healthy"] for each in pictures),
         "layers": [
             _layer(layer, [each["layers"][place] for each in theirs]) for place, layer in enumerate(mine["layers"])
         ],
     }
+
+
+def _each_once(pictures: Sequence[Picture]) -> list[Picture]:
+    """Return the first picture of each process: one that has two addresses, or asks itself, drew several."""
+    known: dict[object, Picture] = {}
+    for place, picture in enumerate(pictures):
+        known.setdefault(picture.get("process", place), picture)
+    return list(known.values())
 
 
 def _layer(mine: Mapping[str, Any], theirs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

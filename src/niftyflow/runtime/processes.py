@@ -55,7 +55,7 @@ def known_addresses(workspace: Workspace, settings: InternalSettings) -> dict[st
 
 
 async def ask_all(question: str, addresses: Mapping[str, str], settings: InternalSettings) -> list[Told]:
-    """Ask every process at once; return what each said, in their order.
+    """Ask every process at once; return what each said, in their order, of one that has two addresses once.
 
     Raises:
         Misconfigured: an address cannot be.
@@ -74,4 +74,8 @@ async def ask_all(question: str, addresses: Mapping[str, str], settings: Interna
             name: await stack.enter_async_context(process_caller(question, address, settings, PATIENT_SECONDS, name))
             for name, address in addresses.items()
         }
-        return await asyncio.gather(*(told(name, address) for name, address in addresses.items()))
+        answers = await asyncio.gather(*(told(name, address) for name, address in addresses.items()))
+    known: dict[object, Told] = {}
+    for each in answers:
+        known.setdefault(each.answer.get("process", each.name), each)
+    return list(known.values())

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from urllib.parse import urlsplit
 
 from niftyflow.brokers.port import Feed
 from niftyflow.ingestion.intake import TOPIC
@@ -65,7 +64,9 @@ async def run_process(
             picture = SystemPicture(on, clock, workspace, process.parts)
             internal.opens(dependencies, _of_itself(OwnAnswers(lambda: process.desk, picture).caller, does))
         else:
-            local, asked = await stack.enter_async_context(_asked(workspace, settings, on, process, clock, does))
+            local, asked = await stack.enter_async_context(
+                _asked(workspace, settings, on, process, clock, does, internal)
+            )
             internal.opens(dependencies, local)
             opened = await stack.enter_async_context(open_application(door, workspace, settings, on, asked, clock))
             tell_served(door, opened, workspace, tell)
@@ -135,8 +136,9 @@ def _of_itself(caller: LocalCaller, does: Does) -> LocalCaller:
 
 @asynccontextmanager
 async def _asked(
-    workspace: Workspace, settings: AppSettings, on: Engines, process: Process, clock: Clock, does: Does
-) -> AsyncIterator[tuple[LocalCaller, Asked]]:
+    workspace: Workspace, settings: AppSettings, on: Engines, process: Process, clock: Clock, does: Does,
+    internal: InternalApp,
+) -> AsyncIterator[tuple[LocalCaller, Asked]]:  # fmt: skip
     """Give what this process answers others, and whom its gateway asks: itself first, whoever trades for the account.
 
     Asked for the picture by others it draws its own; its gateway shows that of all.
@@ -147,22 +149,21 @@ async def _asked(
         local = _of_itself(everything, does)
         here = local.without()
         if settings.internal.processes:
-            here.answers("system", await _picture_of_all(stack, local, settings))
+            here.answers("system", await _picture_of_all(stack, internal, settings))
         trading = HttpCaller({OF_THE_DESK: settings.internal.trading}, QUESTIONS, settings.internal, who="trading")
         await stack.enter_async_context(trading)
         yield local, Asked(JoinedCaller(here, trading), commands)
 
 
 async def _picture_of_all(
-    stack: AsyncExitStack, local: LocalCaller, settings: AppSettings
+    stack: AsyncExitStack, internal: InternalApp, settings: AppSettings
 ) -> Callable[[], Awaitable[Picture]]:
     """Return what draws the whole cluster for the gateway: our own picture, and those of all other processes."""
-    own = settings.internal.port
     callers = [
         await stack.enter_async_context(
             process_caller("system", address, settings.internal, PICTURE_SECONDS, "the process")
         )
         for address in settings.internal.processes
-        if (urlsplit(address).hostname, urlsplit(address).port) != ("127.0.0.1", own)
+        if address.rstrip("/") != internal.address
     ]
-    return joined_system(partial(local.call, "system"), [partial(each.call, "system") for each in callers])
+    return joined_system(internal.system, [partial(each.call, "system") for each in callers])

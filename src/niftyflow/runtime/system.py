@@ -21,6 +21,7 @@ from niftyflow.model import Retryable
 from niftyflow.runtime.graph import GRAPH, TOPICS_SHOWN, Node, edges
 from niftyflow.runtime.letters import LetterBox
 from niftyflow.runtime.measured import Latencies, total
+from niftyflow.storage.leases import FileLeases
 
 if TYPE_CHECKING:
     from niftyflow.runtime.parts import Part
@@ -40,6 +41,7 @@ WORST: Final = (State.FAILED, State.WAITING, State.STARTING, State.STOPPED, Stat
 TAKEN_IN: Final = ("journaled", "refused")
 """What ingestion makes of a tick; processing counts the same ticks again."""
 NO_ANSWER: Final = "it does not answer"
+ON_ITS_SERVER: Final = "on its server"
 NOT_HERE: Final = "this process does not run it"
 
 
@@ -78,9 +80,7 @@ class SystemPicture:
         self._on = on
         self._clock = clock
         self._parts = parts
-        self._files = {
-            "market": [workspace.market_db], "book": [workspace.book_db], "bus": [workspace.log], "hot": [],
-        }  # fmt: skip
+        self._files = _files_of(on, workspace)
         self._began = monotonic()
         self._turn = asyncio.Lock()
         self._looked = -LEAST_SECONDS
@@ -221,18 +221,32 @@ class SystemPicture:
         return [await self._store(name, ping) for name, ping in asked.items()]
 
     async def _store(self, name: str, ping: Callable[[], Any]) -> dict[str, str]:
-        state, files = State.RUNNING, self._files[name]
+        state, files = State.RUNNING, self._files.get(name)
         try:
             async with asyncio.timeout(PING_SECONDS):
                 await ping()
         except (Retryable, TimeoutError) as error:
             return {"name": name, "state": State.WAITING.value, "detail": str(error) or NO_ANSWER}
+        if files is None:
+            return {"name": name, "state": state.value, "detail": ON_ITS_SERVER}
         size = await asyncio.to_thread(_size, files)
         return {"name": name, "state": state.value, "detail": _megabytes(size) if files else "in memory"}
 
 
 def _node(name: str) -> Node:
     return next(node for node in GRAPH if node.name == name)
+
+
+def _files_of(on: Engines, workspace: Workspace) -> dict[str, list[Path]]:
+    """Return the files of each store and of the bus, none for memory; what a server holds is left out."""
+    files: dict[str, list[Path]] = {}
+    if isinstance(on.leases, FileLeases):
+        files |= {"market": [workspace.market_db], "book": [workspace.book_db]}
+    if not on.hot.is_shared:
+        files["hot"] = []
+    if on.bus is on.journal:
+        files["bus"] = [workspace.log]
+    return files
 
 
 def _size(paths: Sequence[Path]) -> int:

@@ -97,6 +97,11 @@ def meaning(error: BaseException, service: str) -> NiftyflowError | None:
 def _of_the_driver(cause: BaseException, service: str) -> NiftyflowError | None:
     """Return what an error means that the driver raised by itself."""
     if isinstance(cause, asyncpg.ClientConfigurationError):
+        if "root certificate file" in str(cause):
+            return Misconfigured(
+                f"{service} is to be verified, and by whose certificate is not said: add sslrootcert=FILE to the "
+                "database's url, with the certificate of the authority that signed the server's"
+            )
         return Misconfigured(f"{service}: the address or its options cannot be used: correct the database's url")
     if isinstance(cause, asyncpg.DataError):
         return Refused(f"{service} cannot hold a value: {_words(cause)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -31,6 +32,7 @@ from niftyflow.storage.settings import PostgresSettings
 log = get_logger(__name__)
 
 SCHEMES = ("postgresql", "postgres")
+CERTIFICATE_OPTIONS = ("sslrootcert", "sslcert", "sslkey")
 # The server gives a statement up first, and says so; the client's own limit is for a server that says nothing.
 CLIENT_WAITS_LONGER_SECONDS = 5.0
 STATEMENTS_REMEMBERED = 100
@@ -256,6 +258,10 @@ def _parsed(address: str) -> URL:
         )
     if scheme not in SCHEMES:
         raise Misconfigured(f"the database's url begins with {scheme}: it is postgresql://user:password@host:5432/name")
+    for option in CERTIFICATE_OPTIONS:
+        file = url.query.get(option)
+        if file and not Path(str(file)).is_file():
+            raise Misconfigured(f"{option} in the database's url: there is no file {file}: correct the path")
     return url
 
 

@@ -356,6 +356,14 @@ async def test_https_between_processes_that_share_an_authority(certificate: tupl
                 await caller.call("scorecards")
 
 
+async def test_a_process_is_told_of_by_the_name_in_its_certificate():
+    """Its address is else that of the machine itself, for which no certificate of a cluster is."""
+    for name, address in (("trading.example", "http://trading.example:"), ("", "http://127.0.0.1:")):
+        settings = InternalSettings(port=0, host="0.0.0.0", token=TOKEN, name=name)
+        async with internal_http(settings, Health(), QUESTIONS) as internal:
+            assert internal.address.startswith(address)
+
+
 async def test_certificates_that_cannot_be_read_stop_the_start(certificate: tuple[Path, Path], tmp_path: Path):
     """One without the other, or a file that is none."""
     file, _ = certificate

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from niftyflow.bus.embedded import EmbeddedBus
 from niftyflow.kit.clock import VirtualClock
 from niftyflow.kit.health import State
 from niftyflow.model import DeadLetter, Unavailable
@@ -126,6 +128,13 @@ async def test_a_store_that_is_away_is_named(on: Engines, picture: SystemPicture
     assert (storage["state"], storage["reason"]) == (State.WAITING, "market: market.db is unavailable: gone")
     assert found["stores"][1]["detail"].endswith(" MB")
     assert found["stores"][2]["detail"] == "in memory"
+
+
+async def test_what_servers_hold_has_no_size_here(on: Engines, tmp_path: Path):
+    """The journal of a process that has a cluster for its bus is not the bus."""
+    apart = replace(on, journal=EmbeddedBus(tmp_path / "journal"))
+    stores = (await SystemPicture(apart, VirtualClock(7), Workspace(tmp_path / "ws"), list).look())["stores"]
+    assert [(each["name"], each["detail"]) for each in stores[2:]] == [("hot", "in memory"), ("bus", "on its server")]
 
 
 async def test_a_bus_that_is_away_leaves_gaps_and_no_error(on: Engines, picture: SystemPicture):

@@ -126,8 +126,11 @@ async def test_a_server_that_accepts_and_says_nothing_is_given_up():
         await asyncio.wait_for(left.wait(), 60)
 
 
-async def test_wrong_addresses_are_refused_with_what_to_do(postgres_server: PostgresServer):
-    """A wrong password, an unknown user, a missing database, an address that is none."""
+async def test_wrong_addresses_are_refused_with_what_to_do(
+    postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A wrong password, an unknown user, a missing database, an address that is none, files that are missing."""
+    monkeypatch.setenv("HOME", str(tmp_path))
     good = postgres_server.url("niftyflow_template", LOCKED_USER)
     wrong = {
         good.replace("@", f":{LOCKED_PASSWORD}@"): "permission denied",  # let in, with no right to any table
@@ -137,6 +140,8 @@ async def test_wrong_addresses_are_refused_with_what_to_do(postgres_server: Post
         "mysql://root@127.0.0.1/niftyflow": "begins with mysql: it is postgresql://",
         "niftyflow": "cannot be read: it is postgresql://",
         postgres_server.url("niftyflow_template") + "?sslmode=perhaps": "address or its options cannot be used",
+        postgres_server.url("niftyflow_template") + "?sslmode=verify-full": "add sslrootcert=FILE",
+        postgres_server.url("niftyflow_template") + "?sslrootcert=/none.pem": "there is no file /none.pem",
     }
     for url, told in wrong.items():
         with pytest.raises(Misconfigured, match=told) as refusal:

@@ -8,11 +8,14 @@ from functools import partial
 from typing import Any
 
 from niftyflow.kit.call_settings import InternalSettings
-from niftyflow.kit.caller import CALL_SECONDS
+from niftyflow.kit.caller import CALL_SECONDS, LocalCaller
+from niftyflow.kit.health import Health
 from niftyflow.model import Unavailable
 from niftyflow.runtime.graph import GRAPH
+from niftyflow.runtime.internal_http import internal_http
 from niftyflow.runtime.joined_picture import joined, joined_system
-from niftyflow.runtime.processes import PICTURE_SECONDS, process_caller
+from niftyflow.runtime.processes import PICTURE_SECONDS, ask_all, process_caller
+from niftyflow.runtime.questions import QUESTIONS
 from niftyflow.runtime.system import NOT_HERE
 from support.callers import hangs, misbehaving
 
@@ -61,6 +64,39 @@ def test_what_nobody_runs_is_stopped_and_one_unhealthy_process_makes_all_so():
     assert layer(drawn, "trading")["state"] == "stopped"
     assert layer(drawn, "gateway")["state"] == "running"
     assert not drawn["is_healthy"]
+
+
+def test_a_process_at_two_addresses_is_counted_once():
+    """The gateway's own address may be among those of all processes, under any name."""
+    ours = picture(processing={"lag": 3}) | {"process": "a"}
+    other = picture(processing={"lag": 4}) | {"process": "b"}
+    drawn = joined(ours, [dict(ours), other, dict(other)])
+    assert layer(drawn, "processing")["lag"] == 7
+    assert drawn["memory_bytes"] == 200
+    assert "process" not in drawn
+
+
+async def test_processes_that_have_two_addresses_are_told_of_once():
+    """Under the name that comes first; another process with the same answers is another one."""
+    settings = InternalSettings(port=0)
+    async with (
+        internal_http(settings, Health(), QUESTIONS) as one,
+        internal_http(settings, Health(), QUESTIONS) as two,
+    ):
+        for each in (one, two):
+            each.opens({}, LocalCaller({"system": partial(_drawn, picture())}))
+        named = one.address.replace("127.0.0.1", "localhost")
+        asked = {"gateway": one.address, "signals": two.address, "localhost": named}
+        for question in ("ready", "system"):
+            told = await ask_all(question, asked, settings)
+            assert [(each.name, each.trouble) for each in told] == [("gateway", ""), ("signals", "")]
+        own = partial(_drawn, await one.system())
+        drawn = await joined_system(own, [partial(_drawn, each.answer) for each in told])()
+    assert drawn["memory_bytes"] == 200
+
+
+async def _drawn(known: dict[str, Any]) -> dict[str, Any]:
+    return known
 
 
 async def test_a_process_that_is_away_is_left_out():

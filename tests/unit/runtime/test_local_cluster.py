@@ -35,6 +35,7 @@ def test_each_process_has_a_name_a_port_and_its_share():
     variables = members["gateway-1"].variables
     assert variables["NIFTYFLOW_INTERNAL__TRADING"] == "http://127.0.0.1:8107,http://127.0.0.1:8108"
     assert variables["NIFTYFLOW_INTERNAL__PROCESSES"].split(",") == [member.address for member in members.values()]
+    assert variables["NIFTYFLOW_INTERNAL__NAME"] == "", "they are asked at the address of this machine"
     assert [name for name, member in members.items() if member.serves] == ["gateway-1"]
 
 
