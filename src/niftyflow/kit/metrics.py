@@ -41,3 +41,7 @@ SOCKETS = Gauge("socket_clients", "Clients of ours connected to a socket", ["soc
 SOCKET_FRAMES = Counter("socket_frames_sent_total", "Frames written to clients", ["channel"])
 SOCKET_CONFLATED = Counter("socket_changes_conflated_total", "Changes that joined a frame still owed", ["channel"])
 SOCKET_DROPPED = Counter("socket_clients_dropped_total", "Clients ended by us", ["reason"])
+RATE_WAIT = Histogram("rate_wait_seconds", "How long a call waited for its permit", ["kind"], buckets=FAST)
+RATE_PERMITS = Counter("rate_permits_total", "Permits by what became of them", ["kind", "outcome"])
+RATE_SLOWED = Counter("rate_slowed_total", "Times a broker said that we ask too often", ["kind"])
+RATE_LEDGER_AWAY = Gauge("rate_ledger_away", "1 while the ledger of an account's permits is away", ["ledger"])
