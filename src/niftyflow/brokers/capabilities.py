@@ -82,8 +82,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 class RateGate(Protocol):
     """What every call passes before it leaves; built by the rate governor, one for an account."""
 
-    async def take(self, kind: str) -> None:
-        """Wait until a call of that kind may leave.
+    async def take(self, kind: str, *, is_urgent: bool = False) -> None:
+        """Wait until a call of that kind may leave, which it then must do at once.
+
+        Urgent is what takes risk away: a cancel, a closing order. It goes before every other one.
 
         Raises:
             Retryable: the governor cannot be asked now; the call must not leave.

@@ -1,4 +1,4 @@
-"""`niftyflow sim`: the simulated exchange in a process of its own. Prints its address first, then only logs.
+"""`niftyflow sim`: the simulated exchange in a process of its own. Prints its address, its accounts, then only logs.
 
 It plays; it never reads the platform's settings, stores or topics.
 """
@@ -10,7 +10,7 @@ import signal
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
@@ -19,6 +19,7 @@ from niftyflow.kit.log import configure
 from niftyflow.model import Exchange, Misconfigured
 
 if TYPE_CHECKING:
+    from niftyflow.brokers.simulator.rest import FrontOptions
     from niftyflow.brokers.simulator.tape import Source
 
 DEFAULT_DATE = datetime(2026, 1, 5)  # noqa: DTZ001  a day, not a moment
@@ -66,11 +67,35 @@ def sim(
     start_at: Annotated[
         str | None, typer.Option(help="Begin at this Indian time, HH:MM[:SS].", metavar="HH:MM")
     ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An account: user=AB1234,key=..,secret=..,cash=..,redirect=URL,postback=URL,holding=NSE:INFY*10@1500.",
+            metavar="FIELD=VALUE,...",
+        ),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A fault, such as slow-answers:seconds=30,size=2; GET /sim/faults lists all.", metavar="NAME"
+        ),
+    ] = None,
+    rate_limits: Annotated[bool, typer.Option("--rate-limits/--no-rate-limits", help="Keep Kite's limits.")] = True,
+    socket_login: Annotated[
+        bool, typer.Option("--socket-login/--no-socket-login", help="Refuse WebSockets without a living access token.")
+    ] = False,
+    arrivals: Annotated[
+        Path | None, typer.Option(help="Write every REST call to this file, a line of JSON each.", metavar="FILE")
+    ] = None,
+    latency_ms: Annotated[
+        int, typer.Option(help="Session time from an order's arrival until it meets the book.", min=0, max=60_000)
+    ] = 50,
 ) -> None:
-    """Play a market session as Kite's WebSocket would send it.
+    """Play a market session as Kite would: WebSocket, REST and orders.
 
-    The first line printed is the address, such as ws://127.0.0.1:8765. Steer it over HTTP on the same port:
-    GET /sim/status, POST /sim/pause, /sim/resume, /sim/seek, /sim/speed, /sim/shutdown; GET /instruments lists tokens.
+    The first line printed is the address, such as ws://127.0.0.1:8765; a line for each account follows. Kite's REST has
+    the same address with http. Steer it there too: GET /sim/status, /sim/accounts, /sim/arrivals, /sim/faults; POST
+    /sim/pause, /sim/resume, /sim/seek, /sim/speed, /sim/faults, /sim/shutdown; GET /instruments lists tokens.
     """
     if synthetic and source is not None:
         raise Misconfigured("give either a file or --synthetic, not both")
@@ -80,7 +105,26 @@ def sim(
 
     pace = parse_speed(speed)
     tape = _open(source, date, seed, symbols, ts_label)
-    asyncio.run(_serve(tape, speed=pace, waits=wait, host=host, port=port, start_at=start_at))
+    front = _front(
+        account or [], fault or [], seed=seed, has_rate_limits=rate_limits, socket_needs_login=socket_login,
+        arrivals_file=arrivals, latency_ms=latency_ms,
+    )  # fmt: skip
+    asyncio.run(_serve(tape, speed=pace, waits=wait, host=host, port=port, start_at=start_at, front=front))
+
+
+def _front(accounts: list[str], faults: list[str], *, seed: int, latency_ms: int, **options: Any) -> FrontOptions:
+    from niftyflow.brokers.matching import MatchingSettings  # noqa: PLC0415  heavy
+    from niftyflow.brokers.simulator.accounts import parse_account  # noqa: PLC0415  heavy
+    from niftyflow.brokers.simulator.faults import parse_fault  # noqa: PLC0415  heavy
+    from niftyflow.brokers.simulator.rest import FrontOptions  # noqa: PLC0415  heavy
+
+    return FrontOptions(
+        accounts=[parse_account(text, seed, number) for number, text in enumerate(accounts, 1)],
+        faults=[parse_fault(text) for text in faults],
+        matching=MatchingSettings(latency_ms=latency_ms),
+        seed=seed,
+        **options,
+    )
 
 
 def _open(path: Path | None, date: datetime | None, seed: int, symbols: int, ts_label: TimeLabel | None) -> Source:
@@ -110,7 +154,9 @@ def trading_parts(date: datetime) -> list[tuple[int, int]]:
     return [(part.start, part.end) for part in found.continuous]
 
 
-async def _serve(tape: Source, *, speed: float, waits: bool | None, host: str, port: int, start_at: str | None) -> None:
+async def _serve(
+    tape: Source, *, speed: float, waits: bool | None, host: str, port: int, start_at: str | None, front: FrontOptions
+) -> None:
     from niftyflow.brokers.simulator.desk import moment_in  # noqa: PLC0415  heavy
     from niftyflow.brokers.simulator.playback import Playback  # noqa: PLC0415  heavy
     from niftyflow.brokers.simulator.server import SimulatorServer  # noqa: PLC0415  heavy
@@ -118,12 +164,14 @@ async def _serve(tape: Source, *, speed: float, waits: bool | None, host: str, p
     playback = Playback(tape, is_made_ahead=True)
     if start_at is not None:
         playback.seek(moment_in(start_at, playback.session))
-    server = SimulatorServer(playback, speed=speed, waits=waits, host=host, port=port)
+    server = SimulatorServer(playback, speed=speed, waits=waits, host=host, port=port, front=front)
     loop = asyncio.get_running_loop()
     for stop in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(stop, server.request_stop)
     await server.start()
     typer.echo(server.url)
+    for each in server.front.accounts:
+        typer.echo(f"account {each.user_id}: api_key {each.api_key}, api_secret {each.api_secret}")
     await server.run()
 
 

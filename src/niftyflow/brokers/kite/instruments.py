@@ -12,6 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
+from niftyflow.brokers.quotes import MasterRow
 from niftyflow.model import DecodeError, Exchange, Instrument, Kind
 
 T = TypeVar("T")
@@ -35,11 +36,41 @@ def parse_instruments(text: str, on: date) -> list[Instrument]:
     Raises:
         DecodeError: a column is missing, or a value of a row cannot be; the message names line and column.
     """
+    return [row.instrument for row in parse_master(text, on)]
+
+
+def parse_master(text: str, on: date) -> list[MasterRow]:
+    """Return the rows of a file that was served on a day; rows of exchanges we do not know are left out.
+
+    Kite tells no freeze quantities.
+
+    Raises:
+        DecodeError: a column is missing, or a value of a row cannot be; the message names line and column.
+    """
     lines = _lines(text)
     known = [(line, row) for line, row in lines if row["exchange"] in Exchange.__members__]
     underlyings = {row["name"] for _, row in known if row["exchange"] in CONTRACT_SEGMENTS}
     underlyings |= {INDEX_OF_CONTRACT_NAME[name] for name in underlyings & INDEX_OF_CONTRACT_NAME.keys()}
-    return [_instrument(row, line, on, underlyings) for line, row in known]
+    return [_master_row(row, line, _instrument(row, line, on, underlyings)) for line, row in known]
+
+
+def _master_row(row: dict[str, str], line: int, instrument: Instrument) -> MasterRow:
+    try:
+        last_price = _number(row.get("last_price") or "0")
+    except (ValueError, ArithmeticError) as error:
+        raise _damage(line, f"last_price is {row['last_price']!r}", row) from error
+    return MasterRow(
+        instrument=instrument,
+        token=instrument.token,
+        exchange_token=row.get("exchange_token", ""),
+        segment=row["segment"],
+        lot_size=instrument.lot_size,
+        tick_size=instrument.tick_size,
+        freeze=None,
+        expiry=instrument.expiry,
+        strike=instrument.strike,
+        last_price=last_price,
+    )
 
 
 def _lines(text: str) -> list[tuple[int, dict[str, str]]]:

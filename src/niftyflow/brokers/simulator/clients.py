@@ -23,6 +23,7 @@ from niftyflow.brokers.simulator.encoding import (
     text_frame,
 )
 from niftyflow.brokers.simulator.playback import Playback, Step
+from niftyflow.brokers.simulator.socket_faults import Spoiler, is_spoilable, messages
 from niftyflow.kit.clock import monotonic
 from niftyflow.kit.log import get_logger
 from niftyflow.model import DecodeError
@@ -45,6 +46,10 @@ class Client:
         self.modes = np.zeros(instruments, dtype=np.int8)
         self.has_subscribed = False
         self.is_dropped = False
+        self.account = ""
+        self.is_silent = self.is_half_open = self.is_without_ticks = False
+        self.spoil: Spoiler | None = None
+        self.held: list[bytes] = []
         self.last_request = self.last_written = monotonic()
         transport = request.transport
         if transport is None:
@@ -54,9 +59,19 @@ class Client:
 
     def write(self, data: bytes) -> None:
         """Queue whole WebSocket messages; they go out in this order."""
-        if data and not self.is_dropped and not self.transport.is_closing():
+        if data and not (self.is_dropped or self.is_silent or self.transport.is_closing()):
             self.transport.write(data)
             self.last_written = monotonic()
+
+    def write_step(self, data: bytes) -> None:
+        """Queue the messages of a step, spoilt by what a fault asks for."""
+        if self.is_without_ticks:
+            data = b"".join(each for each in messages(data) if not is_spoilable(each))
+        if self.spoil is not None:
+            data = b"".join(self.spoil(messages(data), self.held))
+        elif self.held:
+            data = self.held.pop() + data
+        self.write(data)
 
     @property
     def waiting_bytes(self) -> int:
@@ -148,12 +163,22 @@ class Clients:
                 key = client.modes.tobytes()
                 if key not in encoded:
                     encoded[key] = encode_step(self._maker, step, client.modes, speed)
-                client.write(encoded[key])
+                client.write_step(encoded[key])
 
     def write_end(self) -> None:
         """Tell everybody that the session is over."""
         for client in self:
             client.write(text_frame(end_message(self._playback.position)))
+
+    def write_to(self, account: str, message: bytes) -> None:
+        """Send a text to every socket of an account."""
+        for client in self:
+            if client.account == account:
+                client.write(text_frame(message))
+
+    def has_any_of(self, account: str) -> bool:
+        """Return whether an account listens."""
+        return any(client.account == account for client in self)
 
     def write_heartbeats(self) -> None:
         """Send a heartbeat to each client that has had nothing for a second."""

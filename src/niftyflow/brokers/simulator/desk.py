@@ -69,6 +69,7 @@ class Desk:
             "finished": playback.is_finished,
             "events": playback.delivered,
             "clients": len(server.clients),
+            "broker": server.service.status(),
             "subscriptions": [int((client.modes > 0).sum()) for client in server.clients],
         }
 
@@ -81,7 +82,9 @@ class Desk:
             return _failure(f"no exchange is called {wanted}", 404)
         listed = self._server.playback.source.instruments
         chosen = [each for each in listed if wanted is None or each.exchange.value == wanted]
-        return web.Response(text=instruments_csv(chosen), content_type="text/csv")
+        body = instruments_csv(chosen).encode()
+        # the official JavaScript client compares the whole header, so it names no character set
+        return web.Response(body=body, headers={"Content-Type": "text/csv"})
 
     def _steer(self, action: Callable[[bytes], None]) -> Any:
         async def handle(request: web.Request) -> web.Response:
@@ -107,6 +110,7 @@ class Desk:
         wanted = msgspec.json.decode(body, type=_Seek).time
         server.playback.seek(moment_in(wanted, server.playback.session))
         server.clients.write_snapshots()
+        server.service.jumped()
         server.changed()
 
     def _speed(self, body: bytes) -> None:

@@ -21,7 +21,7 @@ from niftyflow.model import Instrument
 PACKETS_PER_FRAME = 200
 HEARTBEAT = b"\x82\x01\x00"
 """A binary message of one byte, which Kite's clients ignore."""
-_BINARY, _TEXT = 0x82, 0x81
+BINARY, _TEXT = 0x82, 0x81
 _SHORT, _MIDDLE = 126, 1 << 16
 _LEAD = 4
 _WIRE_MAXIMUM = (1 << 32) - 1
@@ -79,13 +79,13 @@ def error_message(reason: str) -> bytes:
 
 def text_frame(message: bytes) -> bytes:
     """Return a text as a WebSocket message of a server."""
-    return _header(_TEXT, len(message)) + message
+    return message_header(_TEXT, len(message)) + message
 
 
 def binary_frames(packets: Packets) -> bytes:
     """Return packets as WebSocket messages of at most 200 each."""
     frames = encode_frames(packets, PACKETS_PER_FRAME)
-    return b"".join(part for frame in frames for part in (_header(_BINARY, len(frame)), frame))
+    return b"".join(part for frame in frames for part in (message_header(BINARY, len(frame)), frame))
 
 
 def encode_step(maker: PacketMaker, step: Step, modes: NDArray[np.int8], speed: float) -> bytes:
@@ -126,16 +126,17 @@ def _with_headers(data: NDArray[np.uint8], places: NDArray[np.int64]) -> list[me
     """Write the WebSocket header before each frame and return the messages."""
     begins, sizes = places[:-1], np.diff(places) - _LEAD
     is_short = sizes < _SHORT
-    data[begins - 4] = _BINARY
+    data[begins - 4] = BINARY
     data[begins - 3] = _SHORT
-    data[begins - 2] = np.where(is_short, _BINARY, sizes >> 8)
+    data[begins - 2] = np.where(is_short, BINARY, sizes >> 8)
     data[begins - 1] = np.where(is_short, sizes, sizes & 0xFF)
     firsts = (begins - np.where(is_short, 2, 4)).tolist()
     view = data.data
     return [view[first:end] for first, end in zip(firsts, (begins + sizes).tolist(), strict=True)]
 
 
-def _header(kind: int, size: int) -> bytes:
+def message_header(kind: int, size: int) -> bytes:
+    """Return the header of a server's WebSocket message of `size` bytes."""
     if size < _SHORT:
         return bytes((kind, size))
     if size < _MIDDLE:

@@ -26,7 +26,8 @@ SEGMENTS = {
     Exchange.MCX: 7,
 }
 _DERIVATIVES = {Exchange.NFO, Exchange.BFO, Exchange.CDS, Exchange.BCD, Exchange.MCX}
-_EXCHANGE_TOKENS = (1 << 24) - 1
+_EXCHANGE_TOKENS = (1 << 23) - 1
+"""Tokens stay below 2^31, as Kite's do: its own JavaScript client reads them as signed numbers."""
 _HEADER = (
     "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",
     "lot_size", "instrument_type", "segment", "exchange",

@@ -112,6 +112,10 @@ class Playback:
         state = self._state[places]
         return state[state["arrival"] > 0]
 
+    def everything(self) -> Events:
+        """Return the last state of every instrument of which one is known."""
+        return self._state[self._state["arrival"] > 0]
+
     def _go_to(self, to: int) -> None:
         self.position = to
         if to < self.session.end:
