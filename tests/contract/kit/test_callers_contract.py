@@ -104,6 +104,9 @@ async def test_every_answer_comes_back_as_it_was_given(make: Make, name: str):
     async def check(answer: Any) -> None:
         told.answer = answer
         found = await caller.call(name, **MINIMAL.get(name, {}))
+        if name == "system":  # a process adds which it is, so that one asked at two addresses counts once
+            answer.pop("process", None)
+            found.pop("process", None)
         assert type(found) is type(answer)
         assert found == answer
         assert repr(found) == repr(answer)
