@@ -40,8 +40,8 @@ class KafkaBus:
 
     `servers` is a list like `host:9092,host:9092`; `prefix` goes before every topic and group; `partitions` replaces
     the declared number of the topics that have more than one; `replication` is how many copies new topics get (-1: as
-    the brokers do); `client` holds further settings of the
-    readers, in librdkafka's names.
+    the brokers do); `client` holds further settings of the readers, in
+    librdkafka's names.
     """
 
     def __init__(

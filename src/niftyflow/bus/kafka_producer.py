@@ -7,6 +7,7 @@ the client is made anew, so that nothing of the failed group is sent later.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from niftyflow.bus.group_writer import GroupWriter
@@ -59,16 +60,15 @@ class KafkaProducer:
 
     def _send(self, group: list[Addressed]) -> int:
         sent = 0
-        try:
+        with ExitStack() as unless_it_is_sent:  # then nothing of this group may be sent later, whatever happened
+            unless_it_is_sent.callback(self._give_up)
             sender = self._connected()
             for addressed in group:
                 for body in addressed.bodies:
                     self._add(sender, body, addressed.partition)
                     sent += count_of(body)
             sender.send(self._timeout_seconds)
-        except BaseException:  # whatever it is, nothing of this group may be sent later
-            self._give_up()
-            raise
+            unless_it_is_sent.pop_all()
         return sent
 
     def _sent(self, group: list[Addressed], result: int | BaseException) -> None:  # noqa: ARG002 - GroupWriter's
