@@ -40,7 +40,7 @@ from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import Changes
 from niftyflow.storage.leases import FileLeases
 from niftyflow.storage.sqlite_book import SqliteBookStore
-from niftyflow.trading.stage import TradingDesk
+from niftyflow.trading.desk import TradingDesk
 
 BUDGET = Budget("signal published to order committed, p99", "ms", 5.0, higher_is_better=False)
 OPENING = 1_706_154_300_000

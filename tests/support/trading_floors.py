@@ -19,7 +19,7 @@ from niftyflow.storage.book_ports import Changes
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.sqlite_book import SqliteBookStore
 from niftyflow.storage.sqlite_market import SqliteMarketStore
-from niftyflow.trading.stage import TradingDesk
+from niftyflow.trading.desk import TradingDesk
 from support.trading_days import ACCOUNT, SHARES, STARTS, Record, TradingDay, steps_of, the_day
 
 T = TypeVar("T")

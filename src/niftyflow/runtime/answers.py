@@ -41,7 +41,7 @@ from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.cache import Cache
 from niftyflow.storage.cache_channel import CacheChannel
 from niftyflow.trading.account_view import account_view
-from niftyflow.trading.stage import TradingDesk
+from niftyflow.trading.desk import TradingDesk
 from niftyflow.trading.strategies import kinds
 
 log = get_logger(__name__)

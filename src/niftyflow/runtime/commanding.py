@@ -158,7 +158,7 @@ async def _apply(
         Retryable: a store or the bus stayed away for longer than `wait_seconds`.
     """
     from niftyflow.runtime.wiring import engines  # noqa: PLC0415 - heavy
-    from niftyflow.trading.stage import TradingDesk  # noqa: PLC0415 - heavy
+    from niftyflow.trading.desk import TradingDesk  # noqa: PLC0415 - heavy
 
     async with engines(workspace, settings) as on:
         desk = TradingDesk(on.bus, on.book, on.market, on.hot, on.health.worker("trading"), settings.trading)

@@ -25,7 +25,7 @@ from niftyflow.runtime.settings import AppSettings
 if TYPE_CHECKING:
     from niftyflow.runtime.recorded import Recorded
     from niftyflow.runtime.wiring import Engines
-    from niftyflow.trading.stage import TradingDesk
+    from niftyflow.trading.desk import TradingDesk
 
 MINUTE_MS = 60_000
 

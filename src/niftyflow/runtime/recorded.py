@@ -20,7 +20,7 @@ from niftyflow.runtime.stores import has_market, market_of
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import DecisionStore, IndicatorState, TradingInput
 from niftyflow.storage.ports import MarketStore
-from niftyflow.trading.stage import TradingDesk
+from niftyflow.trading.desk import TradingDesk
 
 DAY_MS = 86_400_000
 ANCHOR_ALONE = "anchor"

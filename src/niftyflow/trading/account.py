@@ -20,7 +20,6 @@ from niftyflow.market.tables import Phase
 from niftyflow.model import (
     Instrument,
     InstrumentKey,
-    InvalidValue,
     Order,
     OrderState,
     Product,
@@ -31,32 +30,31 @@ from niftyflow.model import (
     client_order_id,
     milliseconds,
     moment,
-    to_e4,
     trace_id,
 )
 from niftyflow.storage.book_ports import Changes
 from niftyflow.trading import orders as machine
 from niftyflow.trading import paper, square_off
 from niftyflow.trading.gate import Gate
+from niftyflow.trading.paper import PaperVenue
 from niftyflow.trading.portfolio import ExitDue, Portfolio
-from niftyflow.trading.requests import OrderRequest, VenueUpdate
+from niftyflow.trading.requests import NewTerms, OrderRequest, VenueUpdate, refuse_unkeepable
 from niftyflow.trading.runner import Runner
-from niftyflow.trading.settings import TradingSettings
+from niftyflow.trading.settings import PAPER, TradingSettings
 from niftyflow.trading.told import Told
 
 log = get_logger(__name__)
 
 MINUTE_MS = 60_000
 ALL_PRODUCTS: Collection[Product] = tuple(Product)
-LARGEST = 2**53
-"""No quantity and no amount in 1/10,000 rupee comes near it; the book cannot keep what is beyond 2**63."""
 
 
 class Action(NamedTuple):
-    """Something that leaves once it is in the book."""
+    """Something that leaves once it is in the book; `terms` belong to a change."""
 
-    kind: Literal["send", "cancel"]
+    kind: Literal["cancel", "modify", "send"]
     client_order_id: str
+    terms: NewTerms | None = None
 
 
 class TradingAccount:
@@ -70,6 +68,8 @@ class TradingAccount:
         self._gate = Gate(portfolio, settings.limits)
         self.actions: list[Action] = []
         self.told = Told()
+        self.paper = PaperVenue(settings.paper) if settings.orders_to == PAPER else None
+        """Who fills its orders; None when a broker does, who tells of them in his own time."""
 
     # -- inputs ----------------------------------------------------------------------------------------------------
 
@@ -100,7 +100,7 @@ class TradingAccount:
         bodies = [segment.body for segment in step.segments]
         if self.portfolio.begin_day(now):
             left = [order for order in self.portfolio.working() if ist_day(order.decided_at) < ist_day(now)]
-            self.receive(paper.expire(left, now))
+            self._end(left, now)
         self.portfolio.watched = self.runner.watched()
         self._ticks([body for body in bodies if isinstance(body, TickBatch)])
         candles, signals = self.told.take(step, self.portfolio.watched)
@@ -132,14 +132,19 @@ class TradingAccount:
         actions, self.actions = self.actions, []
         return sorted(actions, key=lambda action: action.kind)
 
-    def unsent(self) -> list[Action]:
-        """Return what a restart has to send or to cancel: what was decided and is not known to have left."""
-        sends = [
-            Action("send", order.client_order_id)
-            for order in self.portfolio.working()
-            if order.state in {OrderState.INTENDED, OrderState.SENT}
-        ]
-        return [Action("cancel", key) for key in self.portfolio.state.cancelling] + sends
+    def resume(self) -> None:
+        """Have what was decided before a restart, and is not known to have left, sent or cancelled.
+
+        What a broker was never asked for expires: nobody knows how old it is. What he may have, he tells.
+        """
+        self.actions = [Action("cancel", key) for key in self.portfolio.state.cancelling]
+        working = self.portfolio.working()
+        if self.paper is None:
+            intended = [order for order in working if order.state is OrderState.INTENDED]
+            self.receive(paper.cancel(intended, self.now, "it was not sent before a restart"))
+            return
+        left = {OrderState.INTENDED, OrderState.SENT}
+        self.actions += [Action("send", order.client_order_id) for order in working if order.state in left]
 
     def is_due(self, step: Step) -> bool:
         """Whether a commit is due after a step: when something changed, and each minute."""
@@ -160,7 +165,7 @@ class TradingAccount:
         Raises:
             InvalidValue: its quantity, price or trigger is no number that the book can keep.
         """
-        _refuse_unkeepable(request)
+        refuse_unkeepable(request)
         portfolio = self.portfolio
         number = portfolio.state.numbers.get(request.cause, 0)
         portfolio.state.numbers[request.cause] = number + 1
@@ -205,14 +210,22 @@ class TradingAccount:
             price=wanted.price, trigger=wanted.trigger,
             is_exit=self.portfolio.takes_back(order.strategy, order.instrument, order.side, wanted.quantity),
         )  # fmt: skip
-        _refuse_unkeepable(request)
+        refuse_unkeepable(request)
         with self.portfolio.without(order):  # judged as if it were new, the old one gone
             verdict = self._gate.judge(request, order.client_order_id, self.now, is_change=True)
         if not verdict.is_passed:
             raise Refused(f"the changed order did not pass the risk gate: {verdict.reason}")
+        if self.paper is None:  # it stands as it was until the broker says that it was changed
+            self.actions.append(Action("modify", order.client_order_id, NewTerms(quantity, price, trigger)))
+            return order
         changed = structs.replace(wanted, risk=verdict, updated_at=self.now, sequence=order.sequence + 1)
         self.portfolio.put(changed, machine.event_of(changed, self.now))
+        self.paper.changed(changed)
         return changed
+
+    def is_exit(self, order: Order) -> bool:
+        """Whether an order can do no more than take back what its strategy holds."""
+        return self.portfolio.takes_back(order.strategy, order.instrument, order.side, order.remaining)
 
     def is_cancelling(self, order: Order) -> bool:
         """Whether it was asked to be cancelled."""
@@ -327,9 +340,13 @@ class TradingAccount:
         known = self.portfolio.instruments
         for batch in batches:
             sizes = {key: known[key].tick_size for key in self.portfolio.ordered() if key in known}
-            if sizes:
+            if sizes and self.paper is not None:
                 working = [order for order in self.portfolio.working() if order.instrument in sizes]
-                self.receive(paper.fills(working, batch, self.settings.paper, sizes))
+                self.receive(self.paper.meet(working, batch, sizes))
+
+    def _end(self, orders: Sequence[Order], now: int) -> None:
+        """End orders whose session is over: that much is sure, whatever a broker did not tell of them."""
+        self.receive(paper.expire(orders, now) if self.paper is None else self.paper.expire(orders, now))
 
     def _signals(self, signals: Sequence[Signal]) -> None:
         told = []
@@ -350,8 +367,8 @@ class TradingAccount:
                 due.add(key)
             if today is None or self.now >= today.closes:
                 ended.add(key)
-        expiring = [order for order in self.portfolio.working() if order.instrument in ended]
-        self.receive(paper.expire(expiring, self.now))
+        if self.paper is not None:  # a broker says himself what came of them
+            self._end([order for order in self.portfolio.working() if order.instrument in ended], self.now)
         if due - ended:
             self._square_off(due - ended)
 
@@ -369,15 +386,3 @@ class TradingAccount:
             if net and key not in due_now:
                 cause = f"square-off/{self.now}/{key[0]}/{key[1]}"
                 self.close(*key[:2], cause, "square-off", products=square_off.INTRADAY)
-
-
-def _refuse_unkeepable(request: OrderRequest) -> None:
-    if abs(request.quantity) > LARGEST:
-        raise InvalidValue("quantity", request.quantity, "no order is that large")
-    for name, amount in (("price", request.price), ("trigger", request.trigger)):
-        try:
-            is_kept = amount is None or abs(to_e4(amount)) <= LARGEST
-        except InvalidValue as error:
-            raise InvalidValue(name, amount, error.rule) from error
-        if not is_kept:
-            raise InvalidValue(name, amount, "no price is that high")

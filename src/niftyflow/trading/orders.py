@@ -43,6 +43,7 @@ TRANSITIONS: Mapping[OrderState, frozenset[OrderState]] = {
 """What may follow each state; docs/reference/order-states.md says when. A final state is followed by nothing."""
 
 _BY_QUANTITY = frozenset({_S.ACCEPTED, _S.OPEN, _S.PART_FILLED, _S.FILLED})
+_TERMS = ("quantity", "price", "trigger")
 _WITHOUT_TRADES = frozenset({_S.INTENDED, _S.SENT, _S.REJECTED})
 
 
@@ -93,12 +94,13 @@ def apply(order: Order, update: VenueUpdate) -> Applied | None:
         IllegalChange: the table forbids the change, the trade is larger than what remains, or it cannot be.
     """
     _refuse_contradiction(order, update)
+    before, order = order, _with_terms_of(order, update)
     filled = order.filled + (update.fill.quantity if update.fill else 0)
     state = _state_after(order, update, filled)
     broker_order_id = update.broker_order_id or order.broker_order_id
     is_triggered = order.is_triggered or update.is_triggered
     is_news = (state, broker_order_id, is_triggered) != (order.state, order.broker_order_id, order.is_triggered)
-    if not is_news and update.fill is None:
+    if not is_news and order == before and update.fill is None:
         return None
     if order.state.is_final:
         raise IllegalChange(order, update.state, "it is final")
@@ -124,6 +126,12 @@ def event_of(order: Order, at: int) -> OrderEvent:
     )  # fmt: skip
 
 
+def _with_terms_of(order: Order, update: VenueUpdate) -> Order:
+    """Return the order with the terms that the venue tells."""
+    terms = {name: told for name in _TERMS if (told := getattr(update, name)) is not None}
+    return msgspec.structs.replace(order, **terms) if terms else order
+
+
 def _refuse_contradiction(order: Order, update: VenueUpdate) -> None:
     if update.client_order_id != order.client_order_id:
         raise IllegalChange(order, update.state, f"the update is about order {update.client_order_id}")
@@ -131,6 +139,8 @@ def _refuse_contradiction(order: Order, update: VenueUpdate) -> None:
         raise IllegalChange(
             order, update.state, f"its broker order id is {order.broker_order_id}, not {update.broker_order_id}"
         )
+    if update.quantity is not None and update.quantity < max(order.filled, 1):
+        raise IllegalChange(order, update.state, f"a quantity of {update.quantity} where {order.filled} are traded")
     if update.fill is None:
         return
     if update.state in _WITHOUT_TRADES:
@@ -147,6 +157,8 @@ def _state_after(order: Order, update: VenueUpdate, filled: int) -> OrderState:
     if update.fill is not None and filled == order.quantity:
         return _S.FILLED
     if update.state in _BY_QUANTITY:
+        if filled == order.quantity:  # its quantity was lowered to what was traded
+            return _S.FILLED
         if filled:
             return _S.PART_FILLED
         return _S.ACCEPTED if update.state is _S.ACCEPTED else _S.OPEN

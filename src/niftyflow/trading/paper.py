@@ -51,6 +51,34 @@ class PaperSettings(Settings):
     )  # fmt: skip
 
 
+class PaperVenue:
+    """The venue of an account whose orders go to no broker; it answers at once."""
+
+    def __init__(self, settings: PaperSettings) -> None:
+        self._settings = settings
+
+    def send(self, order: Order) -> list[VenueUpdate]:
+        """Take an order that was decided, and return what is said of it."""
+        return accept(order, order.decided_at)
+
+    def cancel(self, order: Order, at: int) -> list[VenueUpdate]:
+        """Take an order back at `at` (ms UTC), as asked for."""
+        return cancel([order], at, "asked for")
+
+    def changed(self, order: Order) -> None:
+        """Take the new terms of a working order."""
+
+    def expire(self, orders: Sequence[Order], at: int) -> list[VenueUpdate]:
+        """End orders whose session has ended at `at` (ms UTC)."""
+        return expire(orders, at)
+
+    def meet(
+        self, orders: Sequence[Order], ticks: TickBatch, tick_sizes: Mapping[InstrumentKey, Decimal]
+    ) -> list[VenueUpdate]:
+        """Return what becomes of working orders, given in book order, on ticks in log order."""
+        return fills(orders, ticks, self._settings, tick_sizes)
+
+
 def accept(order: Order, at: int) -> list[VenueUpdate]:
     """Return what the venue says when an order reaches it at `at` (ms UTC); nothing of one that it has already.
 

@@ -32,6 +32,7 @@ from niftyflow.storage.book_ports import Account, Changes, PositionRow
 from niftyflow.trading.orders import Applied
 from niftyflow.trading.positions import Position, PositionKey
 from niftyflow.trading.requests import OrderRequest, VenueFill
+from niftyflow.trading.settings import PAPER
 
 MINUTE_MS = 60_000
 
@@ -78,6 +79,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """What of an account is neither order, position nor strategy; kept in the book as JSON."""
 
     capital: int
+    orders_to: str = PAPER
+    """Where its orders have gone: paper, or a broker account's name."""
     is_begun: bool = False
     """Whether the strategies of the settings were started."""
     through: int = 0

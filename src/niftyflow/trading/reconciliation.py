@@ -19,6 +19,7 @@ from niftyflow.model import InstrumentKey, Order, OrderState, Product
 from niftyflow.trading.requests import VenueFill, VenueUpdate
 
 ABSENT = "the broker's order book does not name it: it may still stand there, and counts as exposure"
+_STANDING = frozenset({OrderState.ACCEPTED, OrderState.OPEN, OrderState.PART_FILLED})
 _UNANSWERED = frozenset({OrderState.SENT})
 _ENDS_WITHOUT_TRADES = frozenset({OrderState.REJECTED})
 
@@ -109,7 +110,8 @@ def stated(
             return [], [_difference(Disagreement.REOPENED, order, theirs)]
         if not new:
             return [], []
-    updates = [
+    updates = _changed_terms(order, theirs)  # first: a raised quantity makes room for its trades
+    updates += [
         _update(
             order, OrderState.PART_FILLED, trade.at, broker_order_id=theirs.broker_order_id,
             fill=VenueFill(fill_id=trade.trade_id, quantity=trade.quantity, price=trade.price),
@@ -127,6 +129,22 @@ def stated(
             )
         )  # fmt: skip
     return updates, []
+
+
+def _changed_terms(order: Order, theirs: BrokerOrder) -> list[VenueUpdate]:
+    """Return the terms that the broker has for a standing order of ours, where they are not the ones we have."""
+    if order.state.is_final or theirs.order_type is not order.order_type:  # a triggered SL may be told as a LIMIT
+        return []
+    asked: list[tuple[str, object, object]] = [("quantity", order.quantity, theirs.quantity)]
+    if order.price is not None:
+        asked.append(("price", order.price, theirs.price))
+    if order.trigger is not None:
+        asked.append(("trigger", order.trigger, theirs.trigger))
+    terms = {name: told for name, ours, told in asked if told and told != ours}
+    if not terms:
+        return []
+    state = order.state if order.state in _STANDING else OrderState.OPEN
+    return [_update(order, state, theirs.updated_at, broker_order_id=theirs.broker_order_id, **terms)]
 
 
 def positions_differ(

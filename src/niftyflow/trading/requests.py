@@ -9,7 +9,10 @@ from decimal import Decimal
 
 import msgspec
 
-from niftyflow.model import InstrumentKey, OrderState, OrderType, Product, Side, Validity
+from niftyflow.model import InstrumentKey, InvalidValue, OrderState, OrderType, Product, Side, Validity, to_e4
+
+LARGEST = 2**53
+"""No quantity and no amount in 1/10,000 rupee comes near it; the book cannot keep what is beyond 2**63."""
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +48,10 @@ class VenueFill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a venue says of an order: its state now, and a trade when there was one. `at` is ms UTC."""
+    """What a venue says of an order: its state now, a trade when there was one, its terms when they were changed.
+
+    `at` is ms UTC; terms that are null are as they were.
+    """
 
     client_order_id: str
     state: OrderState
@@ -54,3 +60,31 @@ class VenueUpdate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     is_triggered: bool = False
     fill: VenueFill | None = None
+    quantity: int | None = None
+    price: Decimal | None = None
+    trigger: Decimal | None = None
+
+
+class NewTerms(msgspec.Struct, frozen=True):
+    """What a working order shall be changed to; null means as it is."""
+
+    quantity: int | None = None
+    price: Decimal | None = None
+    trigger: Decimal | None = None
+
+
+def refuse_unkeepable(request: OrderRequest) -> None:
+    """Refuse numbers that no book can keep.
+
+    Raises:
+        InvalidValue: the quantity, the price or the trigger is one.
+    """
+    if abs(request.quantity) > LARGEST:
+        raise InvalidValue("quantity", request.quantity, "no order is that large")
+    for name, amount in (("price", request.price), ("trigger", request.trigger)):
+        try:
+            is_kept = amount is None or abs(to_e4(amount)) <= LARGEST
+        except InvalidValue as error:
+            raise InvalidValue(name, amount, error.rule) from error
+        if not is_kept:
+            raise InvalidValue(name, amount, "no price is that high")

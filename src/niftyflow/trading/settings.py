@@ -12,12 +12,24 @@ from niftyflow.kit.settings import Settings
 from niftyflow.trading.paper import PaperSettings
 from niftyflow.trading.risk import RiskLimits
 
+PAPER = "paper"
+"""Where an account's orders go that go to no broker."""
+
 
 class OnError(StrEnum):
     """What becomes of a strategy's position when the strategy throws."""
 
     HOLD = "hold"
     SQUARE_OFF = "square_off"
+
+
+class LiveStep(StrEnum):
+    """How far an account at a broker is unlocked for orders of ours."""
+
+    READ_ONLY = "read_only"
+    ONE_SHARE = "one_share"
+    LIMITS = "limits"
+    FULL = "full"
 
 
 class StrategySettings(Settings):
@@ -43,10 +55,14 @@ def _three() -> list[StrategySettings]:
 
 
 class TradingSettings(Settings):
-    """One paper account and what trades on it."""
+    """One account, where its orders go, and what trades on it."""
 
     account: str = Field(default="paper-1", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="Name of the account")
-    capital_rupees: Decimal = Field(default=Decimal(1_000_000), gt=0, description="Cash the paper account begins with")
+    orders_to: str = Field(
+        default=PAPER, pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$",
+        description="Where its orders go: paper, which fills them by the ticks that come, or a name of [brokers]",
+    )  # fmt: skip
+    capital_rupees: Decimal = Field(default=Decimal(1_000_000), gt=0, description="Cash the account begins with")
     broker_plan: str = Field(default="zerodha", description="Whose charges are reckoned")
     square_off_minutes_before_close: int = Field(
         default=10, ge=1, le=60, description="When open MIS positions are closed at the market"

@@ -8,7 +8,7 @@ from niftyflow.runtime.parts import Parts
 from niftyflow.runtime.settings import AppSettings
 from niftyflow.runtime.wiring import engines
 from niftyflow.runtime.workspace import Workspace
-from niftyflow.trading.stage import TradingDesk
+from niftyflow.trading.desk import TradingDesk
 from support.buses import ticks
 from support.waiting import until
 

@@ -18,8 +18,9 @@ from niftyflow.model import Command, CommandKind, InstrumentKey, InvalidValue, S
 from niftyflow.storage.book_ports import LeaseLost
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.sqlite_book import SqliteBookStore
+from niftyflow.trading.desk import TradingDesk
 from niftyflow.trading.settings import TradingSettings
-from niftyflow.trading.stage import TradingDesk, TradingStage
+from niftyflow.trading.stage import TradingStage
 from support.trading_days import (
     ACCOUNT,
     DAY,

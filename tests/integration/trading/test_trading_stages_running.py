@@ -22,7 +22,8 @@ from niftyflow.kit.stage import Shell
 from niftyflow.model import CommandKind
 from niftyflow.storage.memory_hot import MemoryHotStore
 from niftyflow.storage.sqlite_book import SqliteBookStore
-from niftyflow.trading.stage import INPUTS, CommandStage, TradingDesk, TradingStage
+from niftyflow.trading.desk import TradingDesk
+from niftyflow.trading.stage import INPUTS, CommandStage, TradingStage
 from support.trading_days import ACCOUNT, STARTS, TradingDay, a_command, the_day
 from support.trading_floors import Floor, Held, a_floor
 from support.waiting import until

@@ -127,7 +127,8 @@ def test_a_restart_asks_again_for_what_may_not_have_left() -> None:
     order = play.order("INFY", Side.BUY, 10, settles=False)
     play.commit()
     play.restart()
-    assert [(action.kind, action.client_order_id) for action in play.account.unsent()] == [
+    play.account.resume()
+    assert [(action.kind, action.client_order_id) for action in play.account.actions] == [
         ("cancel", working.client_order_id),
         ("send", order.client_order_id),
     ]

@@ -13,7 +13,7 @@ from niftyflow.brokers.capabilities import Standing, Variety
 from niftyflow.brokers.order_book import BrokerOrder, BrokerTrade
 from niftyflow.model import OrderState, OrderType, Product, Side, instrument_key, split_key
 from niftyflow.trading import orders as machine
-from niftyflow.trading.reconciliation import Disagreement, positions_differ, reconcile
+from niftyflow.trading.reconciliation import Disagreement, Reconciled, positions_differ, reconcile, stated
 from support.trading_orders import carried, intended, said
 
 S = OrderState
@@ -188,3 +188,18 @@ def test_looks_at_any_moment_lead_to_the_same_end(parts, end, looks):
     straight, _ = applied(first, reconcile([first], last, every, set(), AT))
     assert (order.state, order.filled, order.filled_value) == (end, sum(parts), straight.filled_value)
     assert fills == {trade.trade_id for trade in every}
+
+
+def test_terms_that_the_broker_has_changed_are_taken_before_the_trades_they_make_room_for():
+    """A raised quantity lets its trades in; a quantity lowered to what was traded fills the order."""
+    order = applied(sent(), reconcile([sent()], [named(sent(), OrderState.OPEN)], [], [], 5))[0]
+    raised = named(order, OrderState.PART_FILLED, filled=order.quantity + 2, quantity=order.quantity + 5)
+    trades = [traded(order, order.quantity + 2, 1)]
+    updates, differences = stated(order, raised, trades, [])
+    assert differences == []
+    assert [each.quantity for each in updates] == [order.quantity + 5, None, None]
+    order = applied(order, Reconciled(updates=tuple(updates)))[0]
+    assert (order.state, order.quantity, order.remaining) == (OrderState.PART_FILLED, 15, 3)
+    lowered = named(order, OrderState.FILLED, filled=12, quantity=12)
+    [update], _ = stated(order, lowered, trades, ["T1"])
+    assert machine.apply(order, update).order.state is OrderState.FILLED
