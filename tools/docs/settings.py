@@ -19,7 +19,6 @@ from tools.docs.markdown import page, table
 
 HEAD = ("setting", "type", "default", "limits", "environment variable", "meaning")
 LONGEST_DEFAULT = 60
-UNDEFINED = "PydanticUndefined"
 NOWHERE = Path("there", "is", "no", "such", "file")
 
 
@@ -30,10 +29,10 @@ def settings_page() -> str:
     parts = []
     for path, group in settings_groups(settings, ()):
         names = {".".join((*path, name)): field for name, field in group.model_fields.items() if not is_group(field)}
-        if names:
+        if names and path:
             rows = [_row(told[name], has_variable=is_settable(name, field)) for name, field in names.items()]
             parts += [f"## `[{'.'.join(path)}]`", inspect.cleandoc(group.__doc__ or ""), table(HEAD, rows)]
-        parts += [part for name, field in names.items() for part in members(name, field)]
+        parts += [part for name, field in names.items() for part in (*members(name, field), *accounts(name))]
     text = (
         "They stand in a TOML file, `niftyflow.toml` in the workspace. An environment variable wins over the file; "
         "there a list is written with commas. An unknown setting is refused: a misspelt one must not pass for the "
@@ -46,11 +45,27 @@ def members(name: str, field: FieldInfo) -> Iterator[str]:
     """Yield the section of a list of tables: what each of them holds."""
     describe = importlib.import_module("niftyflow.runtime.settings_told")._setting  # noqa: SLF001 - the same words
     for model in get_args(field.annotation):
-        if _is_model(model):
+        if _is_model(model) and get_origin(field.annotation) is not dict:
             rows = [_row(describe(each, inner), has_variable=False) for each, inner in model.model_fields.items()]
             yield f"## `[[{name}]]`"
             yield f"{inspect.cleandoc(model.__doc__ or '')} In the file alone, once for each."
             yield table(HEAD, rows)
+
+
+def accounts(name: str) -> Iterator[str]:
+    """Yield the section of the accounts at brokers, each a group with a name of the user's."""
+    module = importlib.import_module("niftyflow.runtime.settings_told")
+    if name != module.ACCOUNTS:
+        return
+    account = importlib.import_module("niftyflow.runtime.settings").BrokerAccount
+    yield f"## `[{name}.NAME]`"
+    option = f"`{module.PREFIX}{name.upper()}__NAME__OPTIONS__API_SECRET`"
+    yield (
+        f"{inspect.cleandoc(account.__doc__ or '')} A variable has NAME in capitals; it sets one option at a time, as "
+        f"{option} does ([how](../how-to/connect-zerodha.md))."
+    )
+    told = module.account_settings()
+    yield table(HEAD, [_row(each, has_variable=True) for each in told.values()])
 
 
 def settings_groups(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], type[BaseModel]]]:
@@ -86,8 +101,8 @@ def _row(told: Any, *, has_variable: bool) -> tuple[str, ...]:
 
 
 def _default(text: str) -> str:
-    if UNDEFINED in text:
-        return "required"
+    if text == "required":
+        return text
     if len(text) > LONGEST_DEFAULT:
         return "see `niftyflow config explain`"
     return f"`{text}`" if text not in ("", '""') else ""

@@ -7,12 +7,10 @@ order. It decodes nothing, and its waiting uses the monotonic clock, so that a s
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, NoReturn, Protocol
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import WSMsgType
@@ -20,10 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from niftyflow.brokers.inbox import BinaryFrame, Inbox, LinkDown, LinkUp, TextFrame
 from niftyflow.brokers.port import Malformed
+from niftyflow.brokers.safe_addresses import refuse_unsafe
 from niftyflow.kit import metrics
 from niftyflow.kit.clock import Clock, monotonic
 from niftyflow.kit.log import get_logger
-from niftyflow.model import Misconfigured, Retryable
+from niftyflow.model import Retryable
 
 log = get_logger(__name__)
 
@@ -83,7 +82,10 @@ class Dialect(Protocol):
         ...
 
     def opening(self) -> Sequence[str]:
-        """Return the messages that subscribe to everything, in chunks."""
+        """Return the messages that subscribe to everything, in chunks; none where the broker tells things unasked.
+
+        Without any the connection is up with its first frame, a heartbeat included, and no data is due on it.
+        """
         ...
 
     def is_heartbeat(self, frame: bytes) -> bool:
@@ -119,30 +121,6 @@ class _Lost(Exception):
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
-
-
-def refuse_unsafe(url: str) -> None:
-    """Refuse an address that would send credentials in the open.
-
-    Raises:
-        Misconfigured: it is neither wss:// nor ws:// to this machine itself.
-    """
-    parts = urlsplit(url)
-    try:
-        _ = parts.port
-    except ValueError as error:
-        raise Misconfigured(f"{url} has no valid port: {error}") from error
-    if not parts.hostname or not (parts.scheme == "wss" or (parts.scheme == "ws" and _is_loopback(parts.hostname))):
-        raise Misconfigured(
-            f"{parts.scheme}://{parts.hostname or ''} is refused: use wss://, or ws:// to 127.0.0.1 for a simulator"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class SupervisedConnection:
@@ -246,8 +224,8 @@ class SupervisedConnection:
 
     async def _subscribe(self, socket: Socket) -> None:
         """Ask for everything, and again while nothing comes: a broker may acknowledge before it is ready."""
-        while True:
-            for message in self._dialect.opening():
+        while opening := self._dialect.opening():
+            for message in opening:
                 await self._send(socket.send_str(message))
             self._is_subscribed = True
             self._subscribed_at = monotonic()
@@ -290,11 +268,7 @@ class SupervisedConnection:
             return
         self._data_at = monotonic()
         if self._is_subscribed and not self._is_up and self._flows(data):
-            self._tries = 0
-            self._told = None
-            self._set_up(is_up=True)
-            self._inbox.put(LinkUp(self._number, self._heard_at, "data flows"))
-            self._log.info("feed_up", at=self._heard_at)
+            self._come_up("data flows")
         self._inbox.put(BinaryFrame(self._number, self._heard_at, data))
 
     def _flows(self, data: bytes) -> bool:
@@ -305,6 +279,16 @@ class SupervisedConnection:
     def _hear(self) -> None:
         self._heard = monotonic()
         self._heard_at = self._clock.now()
+        if not self._is_up and not self._dialect.opening():
+            self._come_up("the broker is heard")
+
+    def _come_up(self, reason: str) -> None:
+        """Report that the connection works; the next loss is told again, and its first wait is the shortest."""
+        self._tries = 0
+        self._told = None
+        self._set_up(is_up=True)
+        self._inbox.put(LinkUp(self._number, self._heard_at, reason))
+        self._log.info("feed_up", at=self._heard_at)
 
     def _refuse_message(self, error: object) -> NoReturn:
         """Report a message that breaks the WebSocket protocol, or is too large to be taken in."""

@@ -32,7 +32,7 @@ class TextFrame(msgspec.Struct, frozen=True):
 
 
 class LinkUp(msgspec.Struct, frozen=True):
-    """The connection is subscribed and its first data frame, which follows, came at `at` (ms UTC)."""
+    """The connection works since `at` (ms UTC): what follows is its first data, or anything where none is asked for."""
 
     connection: int
     at: int

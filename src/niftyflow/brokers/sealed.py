@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from threading import get_ident
 from typing import Final
 
 import msgspec
@@ -104,8 +105,8 @@ class SealedSessions:
 
 
 def _make_key(file: Path) -> None:
-    """Write a new key beside its place and link it there, so that two programs end up with one."""
-    beside = file.with_name(f"{file.name}.new-{os.getpid()}")
+    """Write a new key beside its place and link it there, so that two programs, or threads, end up with one."""
+    beside = file.with_name(f"{file.name}.new-{os.getpid()}-{get_ident()}")
     write_whole(beside, Fernet.generate_key())
     try:
         os.link(beside, file)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import niftyflow
+from niftyflow.cli.broker import broker
 from niftyflow.cli.candles import candles
 from niftyflow.cli.cluster import cluster
 from niftyflow.cli.config import config
@@ -21,6 +22,7 @@ from niftyflow.cli.doctor import doctor
 from niftyflow.cli.importing import import_candles
 from niftyflow.cli.keys import keys, link
 from niftyflow.cli.kill import kill
+from niftyflow.cli.login import login
 from niftyflow.cli.orders import orders
 from niftyflow.cli.positions import positions
 from niftyflow.cli.replay import replay
@@ -55,6 +57,8 @@ app.add_typer(strategy, name="strategy")
 app.add_typer(kill, name="kill")
 app.add_typer(keys, name="keys")
 app.command()(link)
+app.command()(login)
+app.add_typer(broker, name="broker")
 app.command()(status)
 app.command()(doctor)
 app.add_typer(config, name="config")

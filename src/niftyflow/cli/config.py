@@ -16,7 +16,6 @@ config = typer.Typer(no_args_is_help=True, help="Settings: make a file, show, ch
 
 QUESTIONS = (
     ("feed.broker", "Where ticks come from: simulator or kite"),
-    ("kite.api_key", "API key of your Kite Connect app"),
     ("feed.symbols", "Instruments as EXCHANGE:SYMBOL, by commas; nothing for all that are offered"),
     ("trading.account", "Name of the paper account"),
     ("trading.capital_rupees", "Cash it begins with, in rupees"),
@@ -25,7 +24,8 @@ QUESTIONS = (
     ("gateway.port", "Port they listen on"),
     ("log.json_lines", "Log as JSON lines, for machines: true or false"),
 )
-KITE_ONLY = "kite."
+KITE_ACCOUNT = "zerodha"
+"""What the wizard calls the account at Kite; the file may be edited."""
 
 
 @config.command("init")
@@ -44,7 +44,7 @@ def init(
     keep(written(chosen), file)
     typer.echo(f"written: {file}    (for you alone; `niftyflow doctor` looks at the rest)")
     if chosen.get("feed.broker") == "kite":
-        typer.echo("each morning, before `niftyflow up`: export NIFTYFLOW_KITE__ACCESS_TOKEN=…")
+        typer.echo("each morning: niftyflow login kite    (orders stay on paper; docs: connect-zerodha)")
 
 
 @config.command("show")
@@ -107,13 +107,29 @@ def _asked() -> dict[str, Any]:
     told = all_settings()
     chosen: dict[str, Any] = {}
     for name, question in QUESTIONS:
-        if name.startswith(KITE_ONLY) and chosen.get("feed.broker") != "kite":
-            continue
         default = told[name].default.strip('"').strip("[]")
         answer = _answered(name, question, default)
         if answer is not None:
             chosen[name] = answer
+        if answer == "kite":
+            chosen |= _kite_account()
     return chosen
+
+
+def _kite_account() -> dict[str, Any]:
+    """Ask for the app at Kite; its secret is typed unseen, and may be left out."""
+    options = {
+        "api_key": typer.prompt("API key of your Kite Connect app").strip(),
+        "api_secret": typer.prompt(
+            "Its API secret, kept in the file (nothing: given by the environment)", default="", show_default=False,
+            hide_input=sys.stdin.isatty(),
+        ).strip(),
+    }  # fmt: skip
+    return {
+        "feed.account": KITE_ACCOUNT,
+        f"brokers.{KITE_ACCOUNT}.broker": "kite",
+        f"brokers.{KITE_ACCOUNT}.options": {name: text for name, text in options.items() if text},
+    }
 
 
 def _answered(name: str, question: str, default: str) -> Any:

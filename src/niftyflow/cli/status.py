@@ -66,6 +66,10 @@ def _print(found: Status) -> None:
         names = [f"{ticks} partitions of {TOPIC}"] if ticks else []
         names += [lease for lease in holder.leases if not lease.startswith(f"{TOPIC}/")]
         out.print(f"leases          {holder.holder}: {', '.join(names)}, since {spelled(holder.since)}")
+    for each in found.brokers:
+        who = f"{each.user} until {spelled(each.until)}" if each.user else ""
+        said = "; ".join(filter(None, (who, each.trouble)))
+        out.print(f"broker          {each.name} at {each.broker}, orders {each.unlocked}: {said}")
     for process in found.processes:
         state = "ready" if process.is_ready else f"not ready: {'; '.join(process.reasons)}"
         out.print(f"process         {process.name} at {process.address}: {state}")

@@ -45,3 +45,4 @@ RATE_WAIT = Histogram("rate_wait_seconds", "How long a call waited for its permi
 RATE_PERMITS = Counter("rate_permits_total", "Permits by what became of them", ["kind", "outcome"])
 RATE_SLOWED = Counter("rate_slowed_total", "Times a broker said that we ask too often", ["kind"])
 RATE_LEDGER_AWAY = Gauge("rate_ledger_away", "1 while the ledger of an account's permits is away", ["ledger"])
+BROKER_TOKEN_LEFT = Gauge("broker_token_left_seconds", "Life left of an account's login; 0: none", ["account"])

@@ -32,6 +32,7 @@ from niftyflow.market.tables import tables
 from niftyflow.model import Exchange, Misconfigured, NiftyflowError
 from niftyflow.runtime.buses import kafka_of
 from niftyflow.runtime.settings import AppSettings, BusEngine, HotEngine, load
+from niftyflow.runtime.status import broker_status, spelled
 from niftyflow.runtime.stores import Engine, hot_store_of, is_shared, opened
 from niftyflow.runtime.workspace import Workspace
 
@@ -80,7 +81,8 @@ async def examine(workspace: Workspace) -> list[Finding]:
     except Misconfigured:  # which the look at the settings tells
         settings = AppSettings()
     found = await asyncio.to_thread(lambda: [_found(each) for each in _looks(workspace, settings)])
-    return found + [finding async for finding in _servers(settings)]
+    found += [finding async for finding in _servers(settings)]
+    return found + [await _broker(settings, name) for name in settings.brokers]
 
 
 def _looks(workspace: Workspace, settings: AppSettings) -> Iterator[Look]:
@@ -123,6 +125,22 @@ async def _servers(settings: AppSettings) -> AsyncIterator[Finding]:
         yield await _server("hot store", hot_store_of(settings), "Redis answers")
     if settings.bus.engine is BusEngine.KAFKA:
         yield await _kafka(settings)
+
+
+async def _broker(settings: AppSettings, name: str) -> Finding:
+    """Look at the login of an account at a broker, as it lies on this machine."""
+    from niftyflow.runtime.broker_accounts import account_of  # noqa: PLC0415 - heavy
+
+    try:
+        account_of(settings, name)
+    except Misconfigured as error:
+        return Finding(f"broker {name}", Verdict.FAIL, str(error))
+    told = await broker_status(settings, name)
+    who = f"logged in as {told.user} until {spelled(told.until)}"
+    if not told.trouble:
+        return Finding(f"broker {name}", Verdict.OK, who)
+    is_login = told.trouble.endswith(f"niftyflow login {name}")
+    return Finding(f"broker {name}", Verdict.WARN if is_login else Verdict.FAIL, told.trouble)
 
 
 async def _server(name: str, engine: Engine, well: str) -> Finding:

@@ -8,8 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
+from niftyflow.brokers.kite.broker import kite_settings
 from niftyflow.brokers.kite.feed import KiteFeed
 from niftyflow.brokers.kite.instruments import choose, parse_instruments
 from niftyflow.brokers.kite.settings import KiteFeedSettings
@@ -19,6 +20,7 @@ from niftyflow.kit.health import Worker
 from niftyflow.kit.http_caller import in_our_words
 from niftyflow.kit.retry import until_it_works
 from niftyflow.model import Instrument, Misconfigured, Unavailable, UnknownInstrument, parse_instrument
+from niftyflow.runtime.broker_accounts import account_of
 from niftyflow.runtime.settings import AppSettings
 
 KITE_REST = "https://api.kite.trade"
@@ -35,7 +37,7 @@ def live_feed(settings: AppSettings) -> tuple[Feed, Clock]:
     Raises:
         Misconfigured: credentials are missing, or the simulator's address is none.
     """
-    clock = VirtualClock() if settings.feed.broker == "simulator" else WallClock()
+    clock = VirtualClock() if _is_simulated(settings) else WallClock()
     return feed_of(settings, clock), clock
 
 
@@ -53,11 +55,13 @@ def feed_of(settings: AppSettings, clock: Clock) -> Feed:
                 f"setting feed.url is {settings.feed.url!r}: {error.errors()[0]['ctx']['error']}"
             ) from error
         return KiteFeed(at, clock, source="simulator")
+    if settings.feed.account:
+        return _feed_of_account(settings, clock)
     kite = settings.kite
     if not kite.api_key or not kite.access_token.get_secret_value():
         raise Misconfigured(
-            "Kite needs an API key and today's access token: "
-            "set NIFTYFLOW_KITE__API_KEY and NIFTYFLOW_KITE__ACCESS_TOKEN, or [kite] in niftyflow.toml"
+            "Kite needs an API key and today's access token: name an account of [brokers] in feed.account, "
+            "or set NIFTYFLOW_KITE__API_KEY and NIFTYFLOW_KITE__ACCESS_TOKEN, or [kite] in niftyflow.toml"
         )
     return KiteFeed(KiteFeedSettings(api_key=kite.api_key, access_token=kite.access_token), clock)
 
@@ -76,9 +80,9 @@ async def instruments_of(settings: AppSettings, clock: Clock, worker: Worker) ->
     if feed.instruments_file is not None:
         text = await asyncio.to_thread(_read, feed.instruments_file)
     else:
-        url = _desk(feed.url) if feed.broker == "simulator" else f"{KITE_REST}/instruments"
+        url = _desk(feed.url) if feed.broker == "simulator" else f"{_rest(settings)}/instruments"
         text = await until_it_works(lambda: _get(url), worker)
-    if feed.broker == "simulator":
+    if _is_simulated(settings):
         today = EVER_SINCE
     found, missing = choose(parse_instruments(text, today), wanted)
     if missing:
@@ -90,6 +94,37 @@ async def instruments_of(settings: AppSettings, clock: Clock, worker: Worker) ->
             f"choose with --symbols NSE:RELIANCE,…"
         )
     return with_token
+
+
+def _feed_of_account(settings: AppSettings, clock: Clock) -> KiteFeed:
+    """Return the feed that takes the login of an account, anew at each connection: a new one counts without a start."""
+    account = account_of(settings, settings.feed.account)
+    options = kite_settings(account.settings.options)
+    at = KiteFeedSettings(api_key=options.api_key, access_token=SecretStr(""))
+    if options.socket_root:
+        at = at.model_copy(update={"root": options.socket_root})
+    wall = WallClock()
+
+    async def token() -> SecretStr:
+        try:
+            return (await account.living_session(wall)).access_token
+        except OSError as error:
+            raise Unavailable(account.name, f"its session cannot be read: {error.strerror}") from error
+
+    return KiteFeed(at, clock, token)
+
+
+def _is_simulated(settings: AppSettings) -> bool:
+    """Whether ticks come from a simulator, which plays any day and tells its own time."""
+    if settings.feed.broker == "simulator":
+        return True
+    return bool(settings.feed.account) and account_of(settings, settings.feed.account).is_simulated
+
+
+def _rest(settings: AppSettings) -> str:
+    if not settings.feed.account:
+        return KITE_REST
+    return kite_settings(account_of(settings, settings.feed.account).settings.options).root
 
 
 def _desk(socket_url: str) -> str:

@@ -10,9 +10,9 @@ import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, get_args, get_origin
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, StringConstraints, ValidationError
 
 from niftyflow.aggregation.settings import AggregationSettings
 from niftyflow.ai.settings import AiSettings
@@ -25,10 +25,14 @@ from niftyflow.kit.settings import Settings, readable
 from niftyflow.model import Misconfigured
 from niftyflow.signals.settings import SignalSettings
 from niftyflow.storage.settings import PostgresSettings, RedisSettings
-from niftyflow.trading.settings import TradingSettings
+from niftyflow.trading.settings import PAPER, LiveStep, TradingSettings
 
 PREFIX = "NIFTYFLOW_"
 OTHERS = {"WORKSPACE", "LONG", "TEST_DATA", "FUZZ_SEED"}
+
+
+ACCOUNT_NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+ACCOUNT_OR_NONE: Final = r"^([a-z0-9][a-z0-9_-]{0,31})?$"
 
 
 class BusEngine(StrEnum):
@@ -46,6 +50,22 @@ class FeedSettings(Settings):
     symbols: list[str] = Field(default=[], description="Instruments to take in, as EXCHANGE:SYMBOL; empty: all offered")
     instruments_file: Path | None = Field(
         default=None, description="Kite instruments CSV, instead of asking the broker"
+    )
+    account: str = Field(
+        default="", pattern=ACCOUNT_OR_NONE,
+        description="Name in [brokers] whose app and login the live feed uses; empty: those of [kite]",
+    )  # fmt: skip
+
+
+class BrokerAccount(Settings):
+    """An account at a broker, once for each; NAME is the one you give it."""
+
+    broker: str = Field(description="Which adapter: kite, or one that a package of yours brings")
+    options: dict[str, Any] = Field(
+        default={}, repr=False, description="Settings of the adapter, such as api_key and api_secret; never shown"
+    )
+    unlocked: LiveStep = Field(
+        default=LiveStep.READ_ONLY, description="How far orders of ours may go there; a step at a time"
     )
 
 
@@ -96,6 +116,9 @@ class LogSettings(Settings):
 class AppSettings(Settings):
     """Everything that can be set."""
 
+    brokers: dict[Annotated[str, StringConstraints(pattern=ACCOUNT_NAME)], BrokerAccount] = Field(
+        default={}, description="Accounts at brokers by name, each a group [brokers.NAME]"
+    )
     feed: FeedSettings = FeedSettings()
     kite: KiteSettings = KiteSettings()
     ingestion: IngestionSettings = IngestionSettings()
@@ -112,8 +135,11 @@ class AppSettings(Settings):
     log: LogSettings = LogSettings()
 
 
-ALONE: Final[Mapping[str, str]] = {"bus.engine": "embedded", "database.url": "", "hot.engine": "memory"}
-"""Overrides for what keeps to files of its own, as demo and replay: generated prices reach no shared server."""
+ALONE: Final[Mapping[str, str]] = {
+    "bus.engine": "embedded", "database.url": "", "hot.engine": "memory",
+    "feed.account": "", "trading.orders_to": PAPER,
+}  # fmt: skip
+"""Overrides for what keeps to itself, as demo and replay: generated prices reach no shared server and no broker."""
 
 
 def load(file: Path, overrides: dict[str, Any] | None = None) -> AppSettings:
@@ -147,9 +173,34 @@ def checked(tree: Mapping[str, Any], where: str) -> AppSettings:
         Misconfigured: naming the setting and what to do.
     """
     try:
-        return AppSettings.model_validate(tree)
+        settings = AppSettings.model_validate(tree)
     except ValidationError as error:
         raise readable(error, where) from error
+    _require_accounts(settings, where)
+    return settings
+
+
+def _require_accounts(settings: AppSettings, where: str) -> None:
+    """Refuse settings that send orders to, or take ticks from, an account that is not there."""
+    known, feed, orders_to = settings.brokers, settings.feed, settings.trading.orders_to
+    if PAPER in known:
+        raise Misconfigured(f"{where}: [brokers.{PAPER}] cannot be: {PAPER} is where no broker is; name it otherwise")
+    uses_account = feed.account and feed.broker != "simulator"
+    for name, value, instead in (
+        ("trading.orders_to", orders_to if orders_to != PAPER else "", f'"{PAPER}"'),
+        ("feed.account", feed.account if uses_account else "", '""'),
+    ):
+        if value and value not in known:
+            there = f"the accounts there are {', '.join(sorted(known))}" if known else "there are no accounts"
+            raise Misconfigured(
+                f"{where}: setting {name} is {value!r}, and {there}: "
+                f"write {instead} or one of them, or add [brokers.{value}]"
+            )
+    if uses_account and known[feed.account].broker != feed.broker:
+        raise Misconfigured(
+            f"{where}: feed.broker is {feed.broker!r}, and the account {feed.account} of feed.account is at "
+            f"{known[feed.account].broker}: name an account at {feed.broker}"
+        )
 
 
 def _set(tree: dict[str, Any], path: list[str], value: Any, name: str) -> None:

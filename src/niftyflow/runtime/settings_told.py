@@ -6,6 +6,7 @@ It reads the same tree as `settings.py`, and a secret's value never leaves it.
 from __future__ import annotations
 
 import difflib
+import inspect
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -22,9 +23,13 @@ from pydantic.fields import FieldInfo
 from niftyflow.kit.files import write_whole
 from niftyflow.kit.settings import Settings
 from niftyflow.model import Misconfigured, Refused
-from niftyflow.runtime.settings import OTHERS, PREFIX, AppSettings, checked, load
+from niftyflow.runtime.settings import OTHERS, PREFIX, AppSettings, BrokerAccount, checked, load
 
 HIDDEN: Final = "(hidden)"
+ACCOUNTS: Final = "brokers"
+"""The one group of groups: its settings are told as brokers.NAME.…, whatever the accounts are called."""
+OPTIONS: Final = "options"
+REQUIRED: Final = "required"
 SECRET_NAMES: Final = ("api_key", "token", "secret", "password")
 LIMITS: Final = {
     "ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}", "min_length": "{} characters or more",
@@ -57,6 +62,14 @@ def all_settings() -> dict[str, Setting]:
     return {name: _setting(name, field) for name, field in _fields(AppSettings, ())}
 
 
+def account_settings(name: str = "NAME") -> dict[str, Setting]:
+    """Return every setting of an account at a broker by its name in the tree."""
+    told = {last: _setting(f"{ACCOUNTS}.{name}.{last}", field) for last, field in BrokerAccount.model_fields.items()}
+    options = told[OPTIONS]
+    told[OPTIONS] = msgspec.structs.replace(options, variable=f"{options.variable}__OPTION")
+    return {each.name: each for each in told.values()}
+
+
 def values(file: Path) -> list[Value]:
     """Return every setting's value, as a process of this workspace would have it.
 
@@ -65,12 +78,15 @@ def values(file: Path) -> list[Value]:
     """
     settings, told = load(file), all_settings()
     in_file = tomllib.loads(file.read_text()) if file.exists() else {}
-    shown = []
+    shown: list[Value] = []
     for name, setting in told.items():
+        if name == ACCOUNTS and settings.brokers:
+            shown += _of_accounts(settings, in_file, file)
+            continue
         value: Any = settings
         for part in name.split("."):
             value = getattr(value, part)
-        shown.append(Value(name, _spelled(value, is_secret=setting.is_secret), _source(setting, in_file, file)))
+        shown.append(Value(name, _spelled(value, is_secret=setting.is_secret), _source(name, in_file, file)))
     return shown
 
 
@@ -80,10 +96,12 @@ def explained(name: str) -> list[Setting]:
     Raises:
         Refused: there is none of that name; the message says which are like it.
     """
-    told = all_settings()
+    told = all_settings() | account_settings()
     wanted = name.strip().strip("[]").lower()
     if wanted.upper().startswith(PREFIX):
         wanted = wanted[len(PREFIX) :].replace("__", ".")
+    if wanted.startswith(f"{ACCOUNTS}."):
+        wanted = ".".join([ACCOUNTS, "NAME", *wanted.split(".")[2:3]])
     found = [each for each in told.values() if each.name == wanted or each.name.startswith(f"{wanted}.")]
     if not found:
         ends = [each for each in told if each.rpartition(".")[2] == wanted]
@@ -105,6 +123,8 @@ def written(chosen: Mapping[str, Any]) -> str:
     ]
     group = ""
     for name, field in _fields(AppSettings, ()):
+        if name == ACCOUNTS:
+            continue
         of, _, last = name.rpartition(".")
         if of != group:
             group = of
@@ -112,7 +132,7 @@ def written(chosen: Mapping[str, Any]) -> str:
         default = _toml(field.get_default(call_default_factory=True))
         lines.append(f"# {field.description}")
         lines.append(f"{last} = {_toml(chosen[name])}" if name in chosen else f"# {last} = {default or '...'}")
-    text = "\n".join(lines) + "\n"
+    text = "\n".join([*lines, *_written_accounts(chosen)]) + "\n"
     checked(tomlkit.parse(text).unwrap(), "what was chosen")
     return text
 
@@ -148,10 +168,12 @@ def _fields(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str
 
 def _setting(name: str, field: FieldInfo) -> Setting:
     is_secret = SecretStr in (field.annotation, *get_args(field.annotation)) or name.endswith(SECRET_NAMES)
-    default = _spelled(field.get_default(call_default_factory=True), is_secret=is_secret)
+    default = field.get_default(call_default_factory=True)
     return Setting(
-        name=name, type=_type(field.annotation), default=default, description=field.description or "",
-        limits=list(_limits(field)), variable=PREFIX + name.upper().replace(".", "__"), is_secret=is_secret,
+        name=name, type=_type(field.annotation),
+        default=REQUIRED if field.is_required() else _spelled(default, is_secret=is_secret),
+        description=field.description or "",
+        limits=list(_limits(field)), variable=_variable(name), is_secret=is_secret,
     )  # fmt: skip
 
 
@@ -175,11 +197,46 @@ def _type(kind: Any) -> str:
     return "table" if origin is dict else " or ".join(inner) or str(kind)
 
 
-def _source(setting: Setting, in_file: Mapping[str, Any], file: Path) -> str:
-    if setting.variable in os.environ and setting.variable.removeprefix(PREFIX) not in OTHERS:
-        return setting.variable
+def _written_accounts(chosen: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the accounts at brokers that were chosen, and how one is written."""
+    told = account_settings()
+    yield ""
+    yield f"# {inspect.cleandoc(BrokerAccount.__doc__ or '')}"
+    yield f"# [{ACCOUNTS}.NAME]"
+    for setting in told.values():
+        yield f"# {setting.description}"
+        yield f"# {setting.name.rpartition('.')[2]} = ..."
+    names = dict.fromkeys(name.split(".")[1] for name in chosen if name.startswith(f"{ACCOUNTS}."))
+    for name in names:
+        yield ""
+        yield f"[{ACCOUNTS}.{name}]"
+        for full in account_settings(name):
+            if full in chosen:
+                yield f"{full.rpartition('.')[2]} = {_toml(chosen[full])}"
+
+
+def _of_accounts(settings: AppSettings, in_file: Mapping[str, Any], file: Path) -> Iterator[Value]:
+    """Yield the settings of each account at a broker; of its options nothing but their names."""
+    for name, account in settings.brokers.items():
+        for full in account_settings(name):
+            last = full.rpartition(".")[2]
+            if last != OPTIONS:
+                yield Value(full, _spelled(getattr(account, last), is_secret=False), _source(full, in_file, file))
+                continue
+            for option in account.options:
+                yield Value(f"{full}.{option}", HIDDEN, _source(f"{full}.{option}", in_file, file))
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper().replace(".", "__")
+
+
+def _source(name: str, in_file: Mapping[str, Any], file: Path) -> str:
+    variable = _variable(name)
+    if variable in os.environ and variable.removeprefix(PREFIX) not in OTHERS:
+        return variable
     place: Any = in_file
-    for part in setting.name.split("."):
+    for part in name.split("."):
         if not isinstance(place, Mapping) or part not in place:
             return "default"
         place = place[part]

@@ -12,9 +12,9 @@ from typing import cast
 import msgspec
 
 from niftyflow.bus.port import Bus
-from niftyflow.kit.clock import to_ist
+from niftyflow.kit.clock import WallClock, to_ist
 from niftyflow.market import day_start, ist_day
-from niftyflow.model import FeedGap, Interval, LeaseHeld
+from niftyflow.model import FeedGap, Interval, LeaseHeld, Misconfigured
 from niftyflow.runtime.buses import journal_of, kafka_of
 from niftyflow.runtime.graph import TOPICS_SHOWN
 from niftyflow.runtime.letters import LetterBox
@@ -64,6 +64,17 @@ class ProcessStatus(msgspec.Struct, frozen=True):
     reasons: list[str]
 
 
+class BrokerStatus(msgspec.Struct, frozen=True):
+    """An account at a broker: who is logged in, and until when (ms UTC; 0: nobody is). `trouble` says what to do."""
+
+    name: str
+    broker: str
+    unlocked: str
+    user: str = ""
+    until: int = 0
+    trouble: str = ""
+
+
 class Status(msgspec.Struct, frozen=True):
     """Everything `niftyflow status` tells; times in ms UTC, of the last session in the workspace."""
 
@@ -82,6 +93,7 @@ class Status(msgspec.Struct, frozen=True):
     groups: list[GroupStatus]
     holders: list[HolderStatus] = []
     processes: list[ProcessStatus] = []
+    brokers: list[BrokerStatus] = []
 
 
 class _Log(msgspec.Struct, frozen=True):
@@ -134,6 +146,7 @@ async def _status(
         groups=log.groups,
         holders=holders,
         processes=await _processes(workspace, settings),
+        brokers=[await broker_status(settings, name) for name in settings.brokers],
     )
 
 
@@ -211,6 +224,28 @@ async def _holders(stores: StoreSet) -> list[HolderStatus]:
         for name in sorted({each.holder for each in held})
         if (own := [each for each in held if each.holder == name])
     ]
+
+
+async def broker_status(settings: AppSettings, name: str) -> BrokerStatus:
+    """Return how an account at a broker stands on this machine; the broker is not asked."""
+    from niftyflow.runtime.broker_accounts import account_of  # noqa: PLC0415 - heavy
+
+    told = BrokerStatus(name, settings.brokers[name].broker, settings.brokers[name].unlocked.value)
+    clock = WallClock()
+    try:
+        account = account_of(settings, name)
+        login = await account.session(clock)
+    except (Misconfigured, OSError) as error:
+        return msgspec.structs.replace(told, trouble=str(error))
+    if login is None:
+        return msgspec.structs.replace(told, trouble=f"not logged in: niftyflow login {name}")
+    is_over = not login.outlives(clock.now())
+    return msgspec.structs.replace(
+        told,
+        user=f"{login.user_id} ({login.user_name})" if login.user_name else login.user_id,
+        until=login.dies_at,
+        trouble=f"the login has ended: niftyflow login {name}" if is_over else "",
+    )
 
 
 async def _processes(workspace: Workspace, settings: AppSettings) -> list[ProcessStatus]:

@@ -23,6 +23,7 @@ from niftyflow.kit.dead_letters import DeadLetters
 from niftyflow.kit.health import Health, Worker
 from niftyflow.kit.log import get_logger
 from niftyflow.model import Instrument, from_e4
+from niftyflow.runtime.broker_accounts import used_accounts
 from niftyflow.runtime.buses import bus_of, journal_of
 from niftyflow.runtime.forwarding import told_before
 from niftyflow.runtime.parts import Part, Parts
@@ -31,6 +32,7 @@ from niftyflow.runtime.settings import AppSettings
 from niftyflow.runtime.standing_by import StandingBy
 from niftyflow.runtime.stores import hot_store_of, opened, stores_of
 from niftyflow.runtime.supervisor import PATIENCE, Patience, Unit, keep, keep_unit, until_stopped
+from niftyflow.runtime.token_watch import watched
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.book_ports import BookStore, DecisionStore
 from niftyflow.storage.key_ports import KeyStore
@@ -38,7 +40,7 @@ from niftyflow.storage.ports import HotStore, Lease, Leases, MarketStore
 
 if TYPE_CHECKING:
     from niftyflow.runtime.recorded import Recorded
-    from niftyflow.trading.stage import TradingDesk
+    from niftyflow.trading.desk import TradingDesk
 
 log = get_logger(__name__)
 
@@ -181,7 +183,8 @@ class Process:
         intake = None
         if feed is not None and tenure is not None:
             intake = _Intake(lambda fed: self._ingestion(fed, tenure, clock, instruments), feed, new_feed)
-        async with AsyncExitStack() as stack:
+        accounts = used_accounts(self._settings) if feed is not None or Does.TRADING in does else []
+        async with AsyncExitStack() as stack, watched(accounts, self.engines.health):
             if tenure is not None:
                 stack.push_async_callback(tenure.give_back)
                 if not self._stands_by:
@@ -282,7 +285,7 @@ class Process:
 
     async def _open_desk(self, unit: Unit, stack: AsyncExitStack) -> TradingDesk:
         """Take the account over, under a lease of its own: whoever had it before can write no more."""
-        from niftyflow.trading.stage import TradingDesk  # noqa: PLC0415 - heavy
+        from niftyflow.trading.desk import TradingDesk  # noqa: PLC0415 - heavy
 
         on, settings = self.engines, self._settings.trading
         lease = await self._lease(unit, stack, f"account/{settings.account}")

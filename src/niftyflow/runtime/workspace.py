@@ -54,6 +54,11 @@ class Workspace:
         return self.path / "api-key"
 
     @property
+    def cards(self) -> Path:
+        """What came of the conformance cases of brokers, a file for each broker and ground."""
+        return self.path / "cards"
+
+    @property
     def leases(self) -> Path:
         """Who owns what."""
         return self.path / "leases"

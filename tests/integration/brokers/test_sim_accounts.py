@@ -174,11 +174,15 @@ async def test_the_login_page_goes_to_the_redirect_url_with_the_token():
         assert (await ask(read, "stranger")).status_code == 400
 
 
-async def test_unknown_routes_are_refused_in_kites_envelope():
+async def test_unknown_routes_and_unreadable_bodies_are_refused_in_kites_envelope():
     """Never a page of HTML."""
     async with serving() as server, official_client(server) as kite:
         answer = await ask(kite.reqsession.post, root_of(server) + "/nothing")
         assert (answer.status_code, answer.json()["error_type"]) == (404, "GeneralException")
+        headers = {"Content-Type": "application/json", "Authorization": f"token {kite.api_key}:{kite.access_token}"}
+        for body in (b"{", b'["\xff"]'):
+            answer = await ask(kite.reqsession.post, root_of(server) + "/margins/orders", data=body, headers=headers)
+            assert (answer.status_code, answer.json()["error_type"]) == (400, "InputException")
 
 
 async def test_the_program_prints_its_accounts_and_takes_options(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from kiteconnect import exceptions
 
 from niftyflow.brokers.matching import MatchingSettings, OrderStatus
-from niftyflow.brokers.simulator.accounts import Account, Accounts
+from niftyflow.brokers.simulator.accounts import Account, Accounts, Holding
 from niftyflow.brokers.simulator.broker import Broker
 from niftyflow.brokers.simulator.order_book import order_row
 from niftyflow.brokers.simulator.order_parameters import parse_order
@@ -19,6 +20,7 @@ from niftyflow.brokers.simulator.rest import FrontOptions
 from niftyflow.brokers.simulator.server import SimulatorServer
 from niftyflow.brokers.simulator.synthetic import SyntheticSession
 from niftyflow.brokers.simulator.tape import MINUTE
+from niftyflow.model import parse_instrument
 from support.simulated_broker import ACCOUNT, PATIENCE_SECONDS, ask, buy, official_client, order_in, serving, until
 from support.simulator import OPENS, SmallTape, every
 
@@ -139,6 +141,57 @@ def test_money_is_held_back_for_what_is_open_and_given_back():
     assert state.blocked == 0
     closing = order(broker, 1.1, transaction_type="SELL")
     assert (closing.status, closing.blocked) == (OrderStatus.OPEN, 0)
+
+
+def test_what_an_order_has_filled_needs_no_money_after_a_change():
+    """Only what may still fill is held back at the new price."""
+    _, broker = standing(OPENS, 30)
+    state = broker.states["AB1234"]
+    best = broker.exchange.depth(f"NSE:{SYMBOL}").asks[0]
+    waiting = order(broker, price=best.price / 10_000, quantity=best.quantity + 100)
+    assert waiting.last.filled == best.quantity
+    price = waiting.order.price - 500
+    broker.modify("AB1234", waiting.order.order_id, {"price": str(price / 10_000)})
+    assert waiting.is_open
+    assert state.blocked == waiting.blocked == price * 100 // 5
+
+
+def test_held_shares_are_sold_once():
+    """A second sale of what a waiting one already sells is refused; once that is cancelled, it is not."""
+    playback, _ = standing(OPENS, 30)
+    owner = msgspec.structs.replace(
+        ACCOUNT, holdings=(Holding(key=parse_instrument(f"NSE:{SYMBOL}"), quantity=10, average=Decimal(900)),)
+    )
+    broker = Broker(playback.source, Accounts([owner]), matching=MatchingSettings(latency_ms=0))
+    broker.wake(playback.everything(), playback.position)
+    sale = {"transaction_type": "SELL", "product": "CNC"}
+    first = order(broker, 1.05, **sale)
+    assert first.status is OrderStatus.OPEN
+    second = order(broker, 1.05, **sale, quantity=1)
+    assert (second.status, second.last.reason) == (OrderStatus.REJECTED, "Insufficient stock holding")
+    broker.modify("AB1234", first.order.order_id, {"quantity": "9"})
+    assert order(broker, 1.05, **sale, quantity=1).status is OrderStatus.OPEN
+    broker.cancel("AB1234", first.order.order_id)
+    assert order(broker, 1.05, **sale, quantity=9).status is OrderStatus.OPEN
+
+
+def test_a_position_above_the_freeze_quantity_is_squared_off_in_parts():
+    """The exchange would refuse the whole at once, and the position would stay."""
+    playback = Playback(SyntheticSession([(LAST_HOUR, LAST_HOUR + 29 * MINUTE)], symbols=3))
+    playback.source.instruments = [
+        msgspec.structs.replace(each, freeze_quantity=10) for each in playback.source.instruments
+    ]
+    playback.seek(LAST_HOUR + MINUTE)
+    broker = Broker(playback.source, Accounts([ACCOUNT]), matching=MatchingSettings(latency_ms=0))
+    broker.wake(playback.everything(), playback.position)
+    for _ in range(3):
+        assert order(broker, 1.01, quantity=8).status is OrderStatus.COMPLETE
+    while not playback.is_finished:
+        step = playback.advance_block(500)
+        broker.step(step.events, int(step.marks[-1]))
+    closing = [each.order.quantity for each in broker.orders.of_account("AB1234") if each.placed_by == "RMS"]
+    assert closing == [10, 10, 4]
+    assert [each.quantity for each in broker.states["AB1234"].ledger.positions.values()] == [0]
 
 
 def test_the_same_calls_give_the_same_orders():

@@ -21,18 +21,23 @@ def answers(monkeypatch, *lines: str) -> None:
 
 def test_the_wizard_asks_again_until_an_answer_can_be(niftyflow: Niftyflow, tmp_path, monkeypatch):
     """An empty line takes the default; what was typed is written, valid, for its owner alone."""
-    answers(monkeypatch, "kite", "my-app", "NSE:INFY, TCS", "", "-5", "250000", "", "", "9000", "true")
+    answers(monkeypatch, "kite", "my-app", "my-secret", "NSE:INFY, TCS", "", "-5", "250000", "", "", "9000", "true")
     ran = niftyflow("--workspace", tmp_path, "config", "init")
     assert ran.code == 0, ran
     assert "setting trading.capital_rupees is '-5'" in ran.out
     file = tmp_path / "niftyflow.toml"
     found = load(file)
-    assert (found.feed.broker, found.kite.api_key, found.feed.symbols) == ("kite", "my-app", ["NSE:INFY", "TCS"])
+    assert (found.feed.broker, found.feed.account, found.feed.symbols) == ("kite", "zerodha", ["NSE:INFY", "TCS"])
+    assert found.brokers["zerodha"].options == {"api_key": "my-app", "api_secret": "my-secret"}
+    assert found.trading.orders_to == "paper"
     assert (found.trading.capital_rupees, found.gateway.port, found.log.json_lines) == (250_000, 9000, True)
     assert file.stat().st_mode & 0o777 == 0o600
     assert niftyflow("--workspace", tmp_path, "config", "check").code == 0
     shown = niftyflow("--workspace", tmp_path, "config", "show", "--changed", "--json")
-    assert {each["name"]: each["value"] for each in json.loads(shown.out)}["kite.api_key"] == "(hidden)"
+    told = {each["name"]: each["value"] for each in json.loads(shown.out)}
+    assert told["brokers.zerodha.broker"] == '"kite"'
+    assert told["brokers.zerodha.options.api_secret"] == "(hidden)"
+    assert "my-secret" not in ran.out + shown.out
 
 
 @pytest.mark.parametrize("arguments", [("--yes",), ()])
@@ -74,6 +79,16 @@ def test_a_setting_is_explained(niftyflow: Niftyflow):
     ran = niftyflow("config", "explain", "gateway.prot")
     assert ran.code == 2
     assert "gateway.port" in ran.said
+
+
+@pytest.mark.parametrize("name", ["brokers.zerodha.unlocked", "NIFTYFLOW_BROKERS__ZERODHA__UNLOCKED"])
+def test_a_setting_of_an_account_is_explained_under_any_name_of_it(niftyflow: Niftyflow, name):
+    """NAME stands for what the account is called."""
+    ran = niftyflow("config", "explain", name)
+    assert ran.code == 0
+    for part in ("brokers.NAME.unlocked", "read_only, one_share, limits, full", "NIFTYFLOW_BROKERS__NAME__UNLOCKED"):
+        assert part in ran.out
+    assert "NAME.options" in niftyflow("config", "explain", "brokers").out
 
 
 def test_the_doctor_s_exit_code_is_its_verdict(niftyflow: Niftyflow, tmp_path):

@@ -59,3 +59,12 @@ def test_machines_read_one_object(niftyflow: Niftyflow, workspace):
     found = json.loads(line)
     assert (found["candles_1m"], found["incomplete_of_day"], len(found["gaps_of_day"])) == (1, 1, 12)
     assert found["topics"][0] == {"topic": "raw-ticks", "records": 28, "dead_letters": 0}
+
+
+def test_an_account_at_a_broker_has_a_line_with_the_command_to_run(niftyflow: Niftyflow, workspace):
+    """For people; machines have the parts."""
+    (workspace / "niftyflow.toml").write_text('[brokers.ours]\nbroker = "kite"\noptions = { api_key = "k" }\n')
+    lines = niftyflow("--workspace", workspace, "status").out.splitlines()
+    assert "broker          ours at kite, orders read_only: not logged in: niftyflow login ours" in lines
+    found = json.loads(niftyflow("--workspace", workspace, "status", "--json").out)
+    assert [(each["name"], each["until"]) for each in found["brokers"]] == [("ours", 0)]

@@ -7,10 +7,12 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 
-from niftyflow.brokers.connection import ConnectionSettings, Reason, SupervisedConnection, refuse_unsafe
+from niftyflow.brokers.connection import ConnectionSettings, Reason, SupervisedConnection, _Lost
 from niftyflow.brokers.inbox import BinaryFrame, Inbox, LinkUp
 from niftyflow.brokers.kite.feed import KiteDialect
-from niftyflow.brokers.kite.settings import KiteFeedSettings
+from niftyflow.brokers.kite.settings import KiteFeedSettings, KiteRestSettings
+from niftyflow.brokers.kite.updates import KiteOrderDialect
+from niftyflow.brokers.safe_addresses import refuse_unsafe
 from niftyflow.kit.clock import WallClock
 from niftyflow.model import Misconfigured
 from support.kite_feeds import short_settings
@@ -98,6 +100,24 @@ async def test_data_before_the_last_subscription_is_delivered_but_is_not_up() ->
     assert [type(arrival).__name__ for arrival in arrivals] == ["BinaryFrame", "LinkUp", "BinaryFrame"]
     assert tried._delay(Reason.CLOSED) == 2
     tried._set_up(is_up=False)
+
+
+async def test_a_socket_without_subscriptions_is_up_with_its_first_frame_and_waits_short_again() -> None:
+    """A heartbeat or a text shows that the connection works: nothing else is due on it. Each loss is told."""
+    settings = KiteRestSettings(api_key="k")
+    for hear in (lambda tried: tried._take(b"\0"), SupervisedConnection._hear):
+        tried = SupervisedConnection(
+            0, KiteOrderDialect(settings, _no_token), settings.socket, WallClock(), Inbox(1024), lambda: 1.0
+        )
+        for _ in range(2):
+            assert [tried._delay(Reason.UNREACHABLE) for _ in range(4)][-1] == 16
+            tried._tell_down(_Lost(Reason.UNREACHABLE, "no answer"))
+            hear(tried)
+            tried._take(b"\0")
+            assert [type(arrival).__name__ for arrival in await tried._inbox.take()] == ["LinkDown", "LinkUp"]
+            assert tried._delay(Reason.CLOSED) == 2
+            tried._tries = 0
+        tried._set_up(is_up=False)
 
 
 async def test_the_inbox_is_full_at_its_bytes_and_free_after_reading() -> None:

@@ -46,6 +46,7 @@ def test_server_messages_are_told_apart() -> None:
     """Orders, errors, the simulator's clock and end, and anything else each have their type."""
     assert parse_text(b'{"type":"order","data":{"order_id":"1"}}') == OrderMessage(b'{"order_id":"1"}')
     assert parse_text(b'{"type":"error","data":"token expired"}') == ErrorMessage("token expired")
+    assert parse_text(b'{"type":"error","data":"\xff"}') == ErrorMessage('"\ufffd"')
     assert parse_text(b'{"type":"error","data":{"code":3}}') == ErrorMessage('{"code":3}')
     assert parse_text(clock_message(1_705_560_000_000).encode()) == ClockMessage(1_705_560_000_000)
     assert parse_text(end_message(7).encode()) == EndMessage(7)
@@ -59,6 +60,7 @@ def test_server_messages_are_told_apart() -> None:
     "data",
     [
         b"",
+        b'{"type":"\xff"}',
         b"order",
         b"[]",
         b"{}",
@@ -89,7 +91,8 @@ def test_arbitrary_bytes_are_a_message_or_a_decode_error(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b'{"a":"buy","v":[]}', b'{"a":"mode","v":["deep",[1]]}', b'{"a":"subscribe","v":"x"}']
+    "data",
+    [b'{"a":"\xff","v":[]}', b'{"a":"buy","v":[]}', b'{"a":"mode","v":["deep",[1]]}', b'{"a":"subscribe","v":"x"}'],
 )
 def test_requests_nobody_can_serve_are_decode_errors(data: bytes) -> None:
     """An unknown action, mode or list is refused."""

@@ -5,22 +5,25 @@ from __future__ import annotations
 import contextlib
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from niftyflow.brokers.simulator.accounts import Account, Accounts, demo_account, parse_account
+from niftyflow.brokers.kite.capabilities import KITE
+from niftyflow.brokers.kite.login_rules import checksum_of, token_dies_at
+from niftyflow.brokers.kite.reading import time_text
+from niftyflow.brokers.simulator.accounts import Account, Accounts, Holding, demo_account, parse_account
 from niftyflow.brokers.simulator.faults import FaultName, Faults, parse_fault
 from niftyflow.brokers.simulator.instruments import named
 from niftyflow.brokers.simulator.kite_errors import KiteError
 from niftyflow.brokers.simulator.ledger import Ledger
 from niftyflow.brokers.simulator.limits import Group, RateLimits, group_of
 from niftyflow.brokers.simulator.listings import Listings
-from niftyflow.brokers.simulator.order_parameters import parse_change, parse_order
-from niftyflow.brokers.simulator.sessions import Sessions, login_checksum, next_death
+from niftyflow.brokers.simulator.order_parameters import in_parts, parse_change, parse_order
+from niftyflow.brokers.simulator.sessions import Sessions
 from niftyflow.brokers.simulator.tape import DAY, MINUTE
-from niftyflow.brokers.simulator.times import stamp
-from niftyflow.model import InvalidValue, Product, Side
+from niftyflow.model import InstrumentKey, InvalidValue, Product, Side
 from support.simulator import OPENS
 
 _FIELDS = [
@@ -40,6 +43,7 @@ _FIELDS = [
     "market_protection",
 ]
 ACCOUNT = Account(user_id="AB1234", api_key="key", api_secret="secret")
+HOLDING = Holding(key=InstrumentKey("NSE:INFY"), quantity=10, average=Decimal(1500))
 
 
 def test_accounts_are_a_function_of_the_seed_and_can_be_written():
@@ -62,19 +66,19 @@ def test_accounts_are_a_function_of_the_seed_and_can_be_written():
 
 def test_a_token_dies_at_six_the_next_morning_and_a_request_token_after_five_minutes():
     """A session begun before six dies the same day."""
-    assert stamp(next_death(OPENS)) == "2026-01-06 06:00:00"
-    assert stamp(next_death(OPENS - 4 * 60 * MINUTE)) == "2026-01-05 06:00:00"
+    assert time_text(token_dies_at(OPENS)) == "2026-01-06 06:00:00"
+    assert time_text(token_dies_at(OPENS - 4 * 60 * MINUTE)) == "2026-01-05 06:00:00"
     sessions = Sessions(Accounts([ACCOUNT]))
     _, token = sessions.request("key", 0)
-    checksum = login_checksum("key", token, "secret")
+    checksum = checksum_of("key", token, "secret")
     with pytest.raises(KiteError) as refused:
         sessions.exchange("key", token, checksum, now=5 * MINUTE, at=OPENS)
     assert refused.value.error_type == "TokenException"
     _, token = sessions.request("key", 0)
-    login = sessions.exchange("key", token, login_checksum("key", token, "secret"), now=1, at=OPENS)
+    login = sessions.exchange("key", token, checksum_of("key", token, "secret"), now=1, at=OPENS)
     assert sessions.account_of("key", login.access_token, OPENS + DAY // 2) is ACCOUNT
     with pytest.raises(KiteError):
-        sessions.account_of("key", login.access_token, next_death(OPENS))
+        sessions.account_of("key", login.access_token, token_dies_at(OPENS))
     with pytest.raises(KiteError):
         sessions.account_of("other", login.access_token, OPENS)
 
@@ -117,6 +121,19 @@ def test_order_limits_hold_for_the_second_the_minute_and_the_day():
     off = RateLimits(is_on=False)
     for _ in range(100):
         off.take("AB1234", Group.ORDERS, 0)
+
+
+def test_every_limit_that_the_adapter_declares_is_kept_at_its_number():
+    """One call more than declared is refused within each window, and no sooner; one of another kind is not."""
+    assert {each.kind for each in KITE.rate_limits} == set(Group) - {Group.FREE}
+    for declared in KITE.rate_limits:
+        limits = RateLimits()
+        span = round(declared.seconds * 1000)
+        for number in range(declared.count):
+            limits.take("AB1234", Group(declared.kind), number * span // declared.count)
+        with pytest.raises(KiteError):
+            limits.take("AB1234", Group(declared.kind), span - 1)
+        limits.take("AB1234", Group.FREE, span - 1)
 
 
 def test_routes_count_as_what_kite_counts_them():
@@ -193,6 +210,29 @@ _TEXTS = st.sampled_from(
         "IOC",
     ]
 ) | st.text(max_size=8)
+
+
+def test_holdings_that_are_sold_and_bought_back_are_still_there_tomorrow():
+    """Only what is sold in the end leaves; the difference in price is the account's."""
+    ledger = Ledger.open(msgspec.structs.replace(ACCOUNT, holdings=(HOLDING,)))
+    opening = ledger.opening_cash
+    ledger.trade("NSE:INFY", Product.CNC, Side.SELL, 10, 16_000_000)
+    assert ledger.holdings["NSE:INFY"].used == 10
+    ledger.trade("NSE:INFY", Product.CNC, Side.BUY, 7, 15_900_000)
+    assert ledger.holdings["NSE:INFY"].used == 3
+    ledger.next_day(lambda _key: 15_000_000)
+    held = ledger.holdings["NSE:INFY"]
+    assert (held.quantity, held.value) == (7, 7 * 15_000_000)
+    assert ledger.opening_cash == opening + 10 * 16_000_000 - 7 * 15_900_000
+
+
+@given(st.integers(1, 10**6), st.none() | st.integers(1, 5000))
+def test_parts_are_the_whole_and_none_is_above_the_freeze_limit(quantity: int, freeze: int | None):
+    """Only the last one may be smaller."""
+    parts = in_parts(quantity, freeze)
+    assert sum(parts) == quantity
+    assert set(parts[:-1]) <= {freeze}
+    assert 0 < parts[-1] <= (freeze or quantity)
 
 
 @given(st.dictionaries(st.sampled_from(_FIELDS), _TEXTS), st.sampled_from(["regular", "amo", "iceberg", "co", "x"]))

@@ -15,6 +15,7 @@ from niftyflow.runtime.serving import front_door, open_gateway
 from niftyflow.runtime.settings import AppSettings, load
 from niftyflow.runtime.wiring import Process, engines
 from niftyflow.runtime.workspace import Workspace
+from support.broker_settings import KEY, seal, with_accounts
 
 
 async def findings(workspace: Workspace) -> dict[str, Finding]:
@@ -117,3 +118,22 @@ async def test_a_secret_that_others_may_read_fails_with_the_command(tmp_path):
     found = (await findings(workspace))["secrets"]
     assert found.verdict is Verdict.FAIL
     assert f"chmod 600 {workspace.key_file}" in found.text
+
+
+async def test_the_login_of_each_account_is_looked_at(tmp_path):
+    """Alive, missing with the command, and an account that cannot be."""
+    workspace = await opened(tmp_path)
+    key = f"{KEY}-ours"
+    workspace.settings_file.write_text(
+        f'[gateway]\nport = 0\n[brokers.ours]\nbroker = "kite"\noptions = {{ api_key = "{key}" }}\n'
+        '[brokers.idle]\nbroker = "kite"\noptions = { api_key = "another" }\n[brokers.odd]\nbroker = "kiet"\n'
+    )
+    seal(with_accounts("ours"), "ours", WallClock().now() + 3_600_000)
+    found = await findings(workspace)
+    assert found["broker ours"].verdict is Verdict.OK
+    assert "logged in as AB1234 (Asha Rao) until" in found["broker ours"].text
+    assert found["broker idle"] == Finding("broker idle", Verdict.WARN, "not logged in: niftyflow login idle")
+    assert found["broker odd"].verdict is Verdict.FAIL
+    seal(with_accounts("ours"), "ours", WallClock().now() - 1)
+    ended = (await findings(workspace))["broker ours"]
+    assert ended == Finding("broker ours", Verdict.WARN, "the login has ended: niftyflow login ours")

@@ -9,12 +9,15 @@ from datetime import date
 import pytest
 from aiohttp import web
 
+from niftyflow.brokers.kite.instruments import choose, parse_instruments
+from niftyflow.brokers.port import FeedDown
 from niftyflow.brokers.simulator.instruments import instruments_csv, named
 from niftyflow.kit.clock import VirtualClock, WallClock
 from niftyflow.kit.health import State, Worker
 from niftyflow.model import DecodeError, InvalidValue, Misconfigured, UnknownInstrument
 from niftyflow.runtime.feeds import instruments_of, live_feed
 from niftyflow.runtime.settings import AppSettings
+from support.broker_settings import seal, with_accounts
 from support.market import ist
 from support.waiting import until
 
@@ -143,3 +146,55 @@ async def test_a_file_may_take_the_broker_s_place(tmp_path):
     for unreadable in (path, tmp_path / "none.csv", tmp_path):
         with pytest.raises(Misconfigured, match="cannot be read"):
             await instruments_of(settings(instruments_file=unreadable), VirtualClock(), Worker("test"))
+
+
+async def test_a_feed_of_an_account_takes_the_login_of_the_moment_at_each_connection():
+    """Without one it says the command; a login made since then is taken without a new start."""
+    seen: list[str] = []
+
+    async def socket(request: web.Request) -> web.Response:
+        seen.append(request.query["access_token"])
+        return web.Response(status=503)
+
+    app = web.Application()
+    app.router.add_get("/", socket)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    options = {"api_key": "k", "root": site.name, "socket_root": site.name.replace("http://", "ws://")}
+    chosen = AppSettings.model_validate(
+        {"brokers": {"ours": {"broker": "kite", "options": options}}, "feed": {"broker": "kite", "account": "ours"}}
+    )
+    feed, clock = live_feed(chosen)
+    assert (feed.source, type(clock)) == ("kite", VirtualClock)
+    (infy, *_), _ = choose(parse_instruments(FILE, date(1990, 1, 1)), [])
+    await feed.start([infy])
+    try:
+        (down, *_) = await asyncio.wait_for(feed.read(), 60)
+        assert isinstance(down, FeedDown)
+        assert "niftyflow login ours" in down.reason
+        assert seen == []
+        seal(chosen, "ours", WallClock().now() + 3_600_000, "todays")
+        await until(lambda: "todays" in seen)
+    finally:
+        await feed.stop()
+        await runner.cleanup()
+
+
+def test_a_feed_of_an_account_at_kite_lives_in_our_time():
+    """And needs no key in [kite]."""
+    feed, clock = live_feed(with_accounts("ours", feed={"broker": "kite", "account": "ours"}))
+    assert (feed.source, type(clock)) == ("kite", WallClock)
+
+
+async def test_instruments_of_an_account_come_from_its_rest(broker):
+    """The address in its options, not Kite's; no feed.url."""
+    broker["answers"] = [(200, FILE)]
+    options = {"api_key": "k", "root": broker["url"].replace("ws://", "http://")}
+    chosen = AppSettings.model_validate(
+        {"brokers": {"ours": {"broker": "kite", "options": options}}, "feed": {"broker": "kite", "account": "ours"}}
+    )
+    found = await instruments_of(chosen, VirtualClock(), Worker("test"))
+    assert len(found) == 3
+    assert {each.valid_from for each in found} == {date(1990, 1, 1)}

@@ -78,3 +78,24 @@ def test_what_cannot_be_is_not_written():
     """Naming the setting."""
     with pytest.raises(Misconfigured, match=r"trading\.capital_rupees"):
         written({"trading.capital_rupees": -5})
+
+
+def test_of_an_account_at_a_broker_only_the_names_of_its_options_are_told(tmp_path, monkeypatch):
+    """Each with where it comes from; also of one that is no secret by its name."""
+    file = tmp_path / "niftyflow.toml"
+    file.write_text('[brokers.mine]\nbroker = "kite"\noptions = { api_key = "tell-nobody", root = "tell-nobody" }\n')
+    monkeypatch.setenv("NIFTYFLOW_BROKERS__MINE__OPTIONS__API_SECRET", "tell-nobody")
+    found = {each.name: each for each in values(file)}
+    assert found["brokers.mine.unlocked"].value == '"read_only"'
+    assert (found["brokers.mine.options.root"].value, found["brokers.mine.options.root"].source) == (HIDDEN, str(file))
+    secret = found["brokers.mine.options.api_secret"]
+    assert (secret.value, secret.source) == (HIDDEN, "NIFTYFLOW_BROKERS__MINE__OPTIONS__API_SECRET")
+    assert not any("tell-nobody" in each.value for each in found.values())
+
+
+def test_an_account_that_was_chosen_is_written_with_its_options(tmp_path):
+    """As a group of its own."""
+    file = tmp_path / "niftyflow.toml"
+    options = {"api_key": "k", "api_secret": 's"e\\c'}
+    keep(written({"brokers.mine.broker": "kite", "brokers.mine.options": options}), file)
+    assert load(file).brokers["mine"].options == options

@@ -10,6 +10,7 @@ from niftyflow.model import Misconfigured
 from niftyflow.runtime.settings import ALONE, AppSettings, BusEngine, HotEngine, load
 from niftyflow.runtime.settings_told import all_settings
 from niftyflow.runtime.stores import is_shared
+from niftyflow.trading.settings import LiveStep
 
 
 @pytest.fixture
@@ -188,3 +189,75 @@ def test_what_keeps_to_itself_reaches_no_server_that_the_environment_names(tmp_p
     alone = load(tmp_path / "none.toml", dict(ALONE))
     assert not is_shared(alone)
     assert (alone.bus.engine, alone.hot.engine) == (BusEngine.EMBEDDED, HotEngine.MEMORY)
+
+
+ACCOUNT = '[brokers.zerodha]\nbroker = "kite"\n[brokers.zerodha.options]\napi_key = "k"\n'
+
+
+def test_an_account_at_a_broker_takes_its_secret_from_the_environment(file, monkeypatch):
+    """Names of variables are in capitals, those of accounts are not."""
+    file.write_text(ACCOUNT + '[trading]\norders_to = "zerodha"\n')
+    monkeypatch.setenv("NIFTYFLOW_BROKERS__ZERODHA__OPTIONS__API_SECRET", "tell-nobody")
+    monkeypatch.setenv("NIFTYFLOW_BROKERS__ZERODHA__UNLOCKED", "one_share")
+    found = load(file)
+    account = found.brokers["zerodha"]
+    assert account.options == {"api_key": "k", "api_secret": "tell-nobody"}
+    assert account.unlocked is LiveStep.ONE_SHARE
+    assert "tell-nobody" not in f"{found!r} {found}"
+
+
+def test_an_account_is_read_only_unless_somebody_says_otherwise(file):
+    """And nothing goes to it."""
+    file.write_text(ACCOUNT)
+    found = load(file)
+    assert found.brokers["zerodha"].unlocked is LiveStep.READ_ONLY
+    assert found.trading.orders_to == "paper"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "[trading]\norders_to = 'zerodah'\n",
+            "setting trading.orders_to is 'zerodah', and the accounts there are zerodha",
+        ),
+        ("[feed]\nbroker = 'kite'\naccount = 'mine'\n", "setting feed.account is 'mine'"),
+        ("[brokers.paper]\nbroker = 'kite'\n", "[brokers.paper] cannot be"),
+        ("[brokers.m]\nbroker = 'mstock'\n[feed]\nbroker = 'kite'\naccount = 'm'\n", "feed.account is at mstock"),
+        ("[brokers.'My App']\nbroker = 'kite'\n", "setting brokers.My App"),
+        ("[brokers.n]\nbroker = 'kite'\nunlocked = 'all'\n", "setting brokers.n.unlocked is 'all'"),
+        ("[brokers.n]\n", "brokers.n.broker"),
+    ],
+)
+def test_an_account_that_is_named_must_be_there(file, text, says):
+    """The line names the setting, what is there, and what to write."""
+    file.write_text(ACCOUNT + text)
+    assert says in refusal(file)
+
+
+def test_without_any_account_the_line_says_how_to_add_one(file):
+    """It is the first thing that somebody meets who sends orders to a broker."""
+    file.write_text("[trading]\norders_to = 'zerodha'\n")
+    assert 'there are no accounts: write "paper" or one of them, or add [brokers.zerodha]' in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BROKERS", "tell-nobody"),
+        ("BROKERS__ZERODHA", "tell-nobody"),
+        ("BROKERS__ZERODHA__OPTIONS", "tell-nobody"),
+        ("BROKERS__ZERODHA__API_SECRET", "tell-nobody"),
+    ],
+)
+def test_a_secret_at_the_wrong_place_is_not_repeated(file, monkeypatch, variable, value):
+    """The line is read by whoever reads the log."""
+    monkeypatch.setenv(f"NIFTYFLOW_{variable}", value)
+    assert value not in refusal(file)
+
+
+def test_generated_prices_reach_no_broker(file):
+    """A demo or a replay in a workspace that trades for real stays on paper."""
+    file.write_text(ACCOUNT + "[trading]\norders_to = 'zerodha'\n[feed]\nbroker = 'kite'\naccount = 'zerodha'\n")
+    alone = load(file, dict(ALONE))
+    assert (alone.trading.orders_to, alone.feed.account) == ("paper", "")

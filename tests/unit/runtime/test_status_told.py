@@ -5,12 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from niftyflow.kit.clock import WallClock
 from niftyflow.model import Misconfigured
+from niftyflow.runtime.broker_accounts import brokers_folder
 from niftyflow.runtime.graph import GRAPH
-from niftyflow.runtime.status import GroupStatus, TopicStatus, look_at, spelled
+from niftyflow.runtime.status import BrokerStatus, GroupStatus, TopicStatus, broker_status, look_at, spelled
 from niftyflow.runtime.stores import market_of
 from niftyflow.runtime.workspace import Workspace
 from niftyflow.storage.leases import FileLeases
+from support.broker_settings import seal, with_accounts, written
 from support.candle_stages import floor, mark
 from support.intakes import DAY, Ticks
 from support.market import INFY
@@ -94,6 +97,24 @@ async def test_after_a_replay_everything_is_accounted_for(tmp_path):
     assert (found.instruments, found.candles_1m, found.gaps_of_day) == (2, 4, [])
     assert found.day == "2026-01-05"
     assert found.topics[0].records > 240
+
+
+async def test_accounts_at_brokers_are_told_with_their_logins(tmp_path):
+    """Until when, or the command; a session that others may read is no login."""
+    settings = with_accounts("ours", "idle")
+    dies_at = WallClock().now() + 3_600_000
+    seal(settings, "ours", dies_at)
+    assert await broker_status(settings, "ours") == BrokerStatus(
+        "ours", "kite", "read_only", "AB1234 (Asha Rao)", dies_at
+    )
+    assert (await broker_status(settings, "idle")).trouble == "not logged in: niftyflow login idle"
+    for file in brokers_folder().glob("*.session"):
+        file.chmod(0o640)
+    assert "chmod 600" in (await broker_status(settings, "ours")).trouble
+    workspace = Workspace(written(tmp_path, '[brokers.ours]\nbroker = "kite"\noptions = { api_key = "k" }\n'))
+    async with market_of(workspace):
+        pass
+    assert [each.name for each in (await look_at(workspace)).brokers] == ["ours"]
 
 
 def test_times_are_spelled_for_people():

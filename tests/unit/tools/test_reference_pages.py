@@ -17,7 +17,7 @@ from niftyflow.gateway.envelope import CODES
 from niftyflow.kit import metrics
 from niftyflow.runtime.graph import GRAPH
 from niftyflow.runtime.settings import AppSettings, FeedSettings
-from niftyflow.runtime.settings_told import all_settings
+from niftyflow.runtime.settings_told import ACCOUNTS, account_settings, all_settings
 from niftyflow.storage import book_schema
 from niftyflow.storage.schema import metadata
 from niftyflow.trading.settings import TradingSettings
@@ -91,6 +91,10 @@ def test_every_setting_is_on_its_page_and_says_what_it_means() -> None:
     fields = {(*path, name): field for path, group in groups for name, field in group.model_fields.items()}
     assert [name for name, field in fields.items() if not field.description] == []
     told = all_settings()
+    accounts = told.pop(ACCOUNTS)
+    assert not accounts.is_secret
+    assert "## `[brokers.NAME]`\n" in text
+    assert all(f"\n| `{field_name(name)}` | " in text for name in account_settings())
     assert set(told) == {".".join(path) for path, field in fields.items() if not settings.is_group(field)}
     for name, one in told.items():
         field = fields[tuple(name.split("."))]

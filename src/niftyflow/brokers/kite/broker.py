@@ -217,9 +217,11 @@ class KiteBroker:
 
 async def log_in(
     settings: KiteRestSettings, clock: Clock, gate: RateGate, sealed: SealedSessions, show: Callable[[str], None],
-    where: Callable[[str], None] | None = None,
+    where: Callable[[str], None] | None = None, *, given: str = "",
 ) -> BrokerSession:  # fmt: skip
     """Log in as `niftyflow login kite` does: show the page, await its answer, exchange it, seal the session.
+
+    A one-time token that was `given` is exchanged at once, and no page is shown.
 
     Raises:
         SessionDead, Misconfigured, InputRefused, Unavailable, RateLimited, DecodeError: as `login`.
@@ -229,21 +231,31 @@ async def log_in(
     rest = KiteRest(settings, gate, session.credentials, session.doubt)
     await rest.open()
     try:
-        return await login(settings, session, rest, show, where)
+        return await (session.exchange(rest, given) if given else login(settings, session, rest, show, where))
     finally:
         await rest.close()
 
 
+def kite_settings(options: Mapping[str, object], account: str = "") -> KiteRestSettings:
+    """Return the settings that an account's options are.
+
+    Raises:
+        Misconfigured: an option cannot be; it is named, and no value is.
+    """
+    try:
+        return KiteRestSettings.model_validate(dict(options))
+    except ValidationError as error:
+        where = f"options of the broker account {account}" if account else "options"
+        raise readable(error, where, shows_values=False) from None
+
+
 def kite_broker(options: Mapping[str, object], clock: Clock, gate: RateGate, folder: Path, account: str) -> OrderBroker:
-    """Return the adapter for an account whose sealed session lies in a folder: what an entry point of ours names.
+    """Return the adapter for an account whose sealed session lies in a folder.
 
     `options` are the fields of `KiteRestSettings`.
 
     Raises:
         Misconfigured: an option cannot be, or the account's name cannot be part of a file name.
     """
-    try:
-        settings = KiteRestSettings.model_validate(dict(options))
-    except ValidationError as error:
-        raise readable(error, f"the broker account {account}") from None
+    settings = kite_settings(options, account)
     return KiteBroker(settings, clock, gate, KiteSession(settings, clock, SealedSessions(folder, NAME, account)))

@@ -14,9 +14,8 @@ import numpy as np
 from niftyflow.brokers.capabilities import CallKind
 from niftyflow.brokers.errors import InputRefused
 from niftyflow.brokers.kite.capabilities import KITE, NAME
-from niftyflow.brokers.kite.reading import time_of
+from niftyflow.brokers.kite.reading import time_of, time_text
 from niftyflow.brokers.kite.rest import Call, KiteRest
-from niftyflow.kit.clock import to_ist
 from niftyflow.model import CandleBatch, DecodeError, Instrument, Interval, Name, NameTable, Provenance
 
 DAY_MS: Final = 86_400_000
@@ -57,7 +56,7 @@ class KiteHistory:
             raise InputRefused(NAME, "", f"{instrument.key} has no Kite token", "take it from today's master")
         rows: list[list[Any]] = []
         for first, last in spans(since, until, KITE.history_days[interval]):
-            query = {"from": _ist(first), "to": _ist(last), "continuous": "0", "oi": "1"}
+            query = {"from": time_text(first), "to": time_text(last), "continuous": "0", "oi": "1"}
             path = f"/instruments/historical/{instrument.token}/{INTERVALS[interval]}"
             rows += (await self._rest.ask(Call(CallKind.HISTORY, "GET", path, query=query), CandlesReply)).candles
         return candles_of(instrument, interval, rows, since, until)
@@ -126,7 +125,3 @@ def _batch(instrument: Instrument, interval: Interval, rows: list[tuple[Any, ...
         revision=nothing, incomplete=np.zeros(size, np.bool_), through_partition=np.full(size, -1, np.int32),
         through_offset=np.full(size, -1, np.int64),
     )  # fmt: skip
-
-
-def _ist(ms: int) -> str:
-    return f"{to_ist(ms):%Y-%m-%d %H:%M:%S}"

@@ -22,6 +22,7 @@ from niftyflow.brokers.kite.session import KiteSession
 from niftyflow.brokers.kite.settings import KiteRestSettings
 from niftyflow.kit.addresses import listening, spelled_host
 from niftyflow.kit.log import get_logger
+from niftyflow.model import Misconfigured
 
 log = get_logger(__name__)
 
@@ -108,7 +109,13 @@ async def _served(settings: KiteRestSettings, callback: Callback) -> AsyncIterat
     app.router.add_get("/{path:.*}", callback.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_ANSWER_SECONDS)
     await runner.setup()
-    bound = listening(settings.callback_host, settings.callback_port)
+    try:
+        bound = listening(settings.callback_host, settings.callback_port)
+    except Misconfigured as error:
+        await runner.cleanup()
+        raise Misconfigured(
+            f"{error}; it is callback_port of the account's options, and the app's redirect URL names the same"
+        ) from error
     try:
         await web.SockSite(runner, bound).start()
         yield f"http://{spelled_host(settings.callback_host)}:{bound.getsockname()[1]}/"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from niftyflow.brokers.capabilities import Standing, Variety
-from niftyflow.brokers.kite.reading import price_of, time_of, word_of
+from niftyflow.brokers.kite.reading import price_of, time_of, time_or_unread, word_of
 from niftyflow.brokers.order_book import BrokerOrder, BrokerTrade, Gtt, GttLeg
 from niftyflow.model import DecodeError, OrderState, OrderType, Product, Side, instrument_key
 
@@ -45,8 +45,11 @@ STATES: Final[dict[str, OrderState]] = {
 
 `UPDATE` is what pushed messages say of a change or a partial fill; after `NOT MODIFIED` and `NOT CANCELLED` it stands.
 """
+TRIGGER_KINDS: Final = {1: "single", 2: "two-leg"}
+"""Kite's words for a GTT with so many triggers."""
 _STOPS: Final = frozenset({OrderType.SL, OrderType.SL_M})
-_AT_EXCHANGE: Final = frozenset({OrderState.OPEN, OrderState.PART_FILLED, OrderState.FILLED})
+_IN_BOOK: Final = frozenset({"OPEN", "COMPLETE"})
+"""Words that Kite never has for a stop order that waits; `UPDATE` and those about changes it has for both."""
 
 
 class OrderReply(msgspec.Struct):
@@ -134,12 +137,11 @@ class GttReply(msgspec.Struct):
 
 
 def order_of(reply: OrderReply) -> BrokerOrder:
-    """Return the order as a record of ours.
-
-    Raises:
-        DecodeError: a time cannot be read.
-    """
+    """Return the order as a record of ours."""
     unread: dict[str, str] = {}
+    accepted_at = time_or_unread("order_timestamp", reply.order_timestamp, unread)
+    exchange_at = time_or_unread("exchange_timestamp", reply.exchange_timestamp, unread)
+    changed_at = time_or_unread("exchange_update_timestamp", reply.exchange_update_timestamp, unread)
     order_type = word_of(OrderType, "order_type", reply.order_type, unread)
     state = state_of(reply.status, reply.filled_quantity, unread)
     return BrokerOrder(
@@ -168,11 +170,11 @@ def order_of(reply: OrderReply) -> BrokerOrder:
         state=state,
         status=reply.status,
         reason=reply.status_message or reply.status_message_raw or "",
-        is_triggered=order_type in _STOPS and state in _AT_EXCHANGE,
+        is_triggered=order_type in _STOPS and (reply.filled_quantity > 0 or reply.status.upper() in _IN_BOOK),
         placed_by=reply.placed_by or "",
-        accepted_at=time_of(reply.order_timestamp),
-        exchange_at=time_of(reply.exchange_timestamp),
-        updated_at=time_of(reply.exchange_update_timestamp or reply.exchange_timestamp or reply.order_timestamp),
+        accepted_at=accepted_at,
+        exchange_at=exchange_at,
+        updated_at=changed_at or exchange_at or accepted_at,
         tags=tuple(reply.tags or ()),
         unread=unread,
     )
@@ -202,12 +204,9 @@ def pushed_order(data: bytes) -> BrokerOrder:
 
 
 def trade_of(reply: TradeReply) -> BrokerTrade:
-    """Return the trade as a record of ours.
-
-    Raises:
-        DecodeError: its time cannot be read.
-    """
+    """Return the trade as a record of ours."""
     unread: dict[str, str] = {}
+    filled_at = time_or_unread("fill_timestamp", reply.fill_timestamp, unread)
     return BrokerTrade(
         trade_id=reply.trade_id,
         broker_order_id=reply.order_id,
@@ -219,7 +218,7 @@ def trade_of(reply: TradeReply) -> BrokerTrade:
         product=word_of(Product, "product", reply.product, unread),
         quantity=reply.quantity,
         price=reply.average_price,
-        at=time_of(reply.fill_timestamp or reply.exchange_timestamp),
+        at=filled_at or time_or_unread("exchange_timestamp", reply.exchange_timestamp, unread),
         unread=unread,
     )
 

@@ -41,12 +41,10 @@ from niftyflow.brokers.kite.account_replies import (
     profile_of,
 )
 from niftyflow.brokers.kite.capabilities import NAME
-from niftyflow.brokers.kite.order_replies import GttReply, gtt_of
+from niftyflow.brokers.kite.order_replies import TRIGGER_KINDS, GttReply, gtt_of
 from niftyflow.brokers.kite.rest import Call, KiteRest
 from niftyflow.brokers.order_book import Gtt, GttRequest, Terms
 from niftyflow.model import Order, OrderType, Product, split_key
-
-_TRIGGER_KINDS: Final = {1: "single", 2: "two-leg"}
 
 
 class _TriggerId(msgspec.Struct):
@@ -181,7 +179,7 @@ def _gtt_form(request: GttRequest) -> dict[str, str]:
     Raises:
         InputRefused: there are not one or two legs, or a number of one cannot be.
     """
-    kind = _TRIGGER_KINDS.get(len(request.legs))
+    kind = TRIGGER_KINDS.get(len(request.legs))
     if kind is None:
         raise InputRefused(NAME, "", f"a GTT of {len(request.legs)} legs", "give one leg, or two")
     exchange, symbol = split_key(request.instrument)

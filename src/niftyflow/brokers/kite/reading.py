@@ -1,6 +1,6 @@
-"""How single values of Kite's answers are read: times in India, words of closed lists, numbers that may be missing.
+"""How single values of Kite's JSON are read: times in India, words of closed lists, numbers that may be missing.
 
-Nothing is guessed: what cannot be read is a `DecodeError`, and a word we do not know is told beside the record.
+Nothing is guessed: what cannot be read is a `DecodeError`, or is told beside the record, like a word we do not know.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from niftyflow.kit.clock import IST_OFFSET
+from niftyflow.kit.clock import IST_OFFSET, to_ist
 from niftyflow.model import DecodeError, milliseconds
 
 E = TypeVar("E", bound=StrEnum)
@@ -34,6 +34,20 @@ def time_of(text: str | None) -> int:
     if time.tzinfo is None:
         time = time.replace(tzinfo=IST_OFFSET)
     return milliseconds(time) if time.year >= _FIRST_YEAR else 0
+
+
+def time_or_unread(field: str, text: str | None, unread: dict[str, str]) -> int:
+    """Return a time of Kite's as ms UTC, 0 when there is none; one that is no time goes into `unread`."""
+    try:
+        return time_of(text)
+    except DecodeError:
+        unread[field] = text or ""
+        return 0
+
+
+def time_text(ms: int) -> str:
+    """Return ms UTC as Kite writes and reads times, in India: `2026-01-05 09:15:00`."""
+    return f"{to_ist(ms):%Y-%m-%d %H:%M:%S}"
 
 
 def word_of(vocabulary: type[E], field: str, word: str, unread: dict[str, str]) -> E | None:

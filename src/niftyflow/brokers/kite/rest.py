@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import aiohttp
 import msgspec
@@ -35,6 +35,8 @@ LONGEST_WAIT_SECONDS: Final = 3600.0
 SHOWN_CHARACTERS: Final = 500
 """How much of an answer that is not Kite's JSON is shown."""
 _SUCCESSES: Final = range(200, 300)
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises; text that is no UTF-8 is no `DecodeError`."""
 
 
 class _Envelope(msgspec.Struct):
@@ -42,6 +44,13 @@ class _Envelope(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
     message: str | None = None
     error_type: str | None = None
+
+
+class _Answer(NamedTuple):
+    """An answer's body as it came, and as Kite's envelope where it is one."""
+
+    body: bytes
+    envelope: _Envelope | None
 
 
 class _SentTwice(Exception):
@@ -105,11 +114,12 @@ class KiteRest:
         Raises:
             NiftyflowError: as `brokers/broker_port.py` says for questions, or for changes when the call is one.
         """
-        body = await self.text(call)
+        body, envelope = await self._answer(call)
+        if envelope is None:
+            raise self._unreadable(call, body, "it is not Kite's JSON")
         try:
-            envelope = msgspec.json.decode(body, type=_Envelope)
             return msgspec.json.decode(envelope.data, type=answer)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             raise self._unreadable(call, body, str(error)) from error
 
     async def text(self, call: Call) -> bytes:
@@ -118,6 +128,10 @@ class KiteRest:
         Raises:
             NiftyflowError: as `ask`.
         """
+        return (await self._answer(call)).body
+
+    async def _answer(self, call: Call) -> _Answer:
+        """Send a call and return the answer of a success; raise the error that anything else is."""
         if self._session is None:
             raise Refused("open the broker before asking it anything")
         headers, secret = await self._signature(call)
@@ -132,9 +146,10 @@ class KiteRest:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # Their texts may hold the request; its name is enough.
             raise self._no_answer(call, context, getattr(error, "strerror", None) or type(error).__name__) from None
-        failure = _failure(status, body, secret)
+        answer = _Answer(body, _envelope(body))
+        failure = _failure(status, answer, secret)
         if failure is None:
-            return body
+            return answer
         raise self._told(call, failure, pause)
 
     async def _signature(self, call: Call) -> tuple[dict[str, str], str]:
@@ -229,18 +244,22 @@ def _pause(header: str | None, default: float) -> float:
     return seconds if 0 < seconds <= LONGEST_WAIT_SECONDS else default
 
 
-def _failure(status: int, body: bytes, secret: str) -> Failure | None:
-    """Return what an answer says went wrong; None for a success."""
+def _envelope(body: bytes) -> _Envelope | None:
     try:
-        envelope = msgspec.json.decode(body, type=_Envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        envelope = None
+        return msgspec.json.decode(body, type=_Envelope)
+    except _UNREADABLE:
+        return None
+
+
+def _failure(status: int, answer: _Answer, secret: str) -> Failure | None:
+    """Return what an answer says went wrong; None for a success."""
+    envelope = answer.envelope
     if envelope is not None and (envelope.status == "error" or envelope.error_type):
         words = _hidden(envelope.message or "", secret)
         return Failure(status, envelope.error_type or "", words)
     if status in _SUCCESSES:
         return None
-    return Failure(status, "", _hidden(body.decode(errors="replace")[:SHOWN_CHARACTERS], secret))
+    return Failure(status, "", _hidden(answer.body.decode(errors="replace")[:SHOWN_CHARACTERS], secret))
 
 
 def _hidden(words: str, secret: str) -> str:

@@ -6,8 +6,6 @@ It keeps the session in memory and, sealed, in a file. It never prints a token a
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -17,13 +15,13 @@ from pydantic import SecretStr
 from niftyflow.brokers.account_book import BrokerSession
 from niftyflow.brokers.capabilities import CallKind
 from niftyflow.brokers.errors import InputRefused, SessionDead
-from niftyflow.brokers.kite.capabilities import KITE, NAME
+from niftyflow.brokers.kite.capabilities import NAME
+from niftyflow.brokers.kite.login_rules import checksum_of, token_dies_at
 from niftyflow.brokers.kite.reading import time_of
 from niftyflow.brokers.kite.rest import Call, KiteRest
 from niftyflow.brokers.kite.settings import KiteRestSettings
 from niftyflow.brokers.sealed import SealedSessions
-from niftyflow.kit.clock import Clock, to_ist
-from niftyflow.model import milliseconds
+from niftyflow.kit.clock import Clock
 
 TOKEN_PATH: Final = "/session/token"  # noqa: S105 - a route
 _DEAD_ADVICE: Final = "log in again: niftyflow login kite"
@@ -145,16 +143,3 @@ class KiteSession:
 
     def _is_dead(self) -> bool:
         return self._now is None or not self._now.outlives(self._clock.now())
-
-
-def checksum_of(*parts: str) -> str:
-    """Return Kite's checksum of parts: the SHA-256 of them joined, in hex."""
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
-
-
-def token_dies_at(now: int) -> int:
-    """Return when a token got at `now` (ms UTC) may die: the next 06:00 in India, the earliest that Kite names."""
-    local = to_ist(now)
-    minutes = KITE.token_dies_at_minute
-    death = datetime(local.year, local.month, local.day, minutes // 60, minutes % 60, tzinfo=local.tzinfo)
-    return milliseconds(death if death > local else death + timedelta(days=1))

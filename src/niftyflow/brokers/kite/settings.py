@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from niftyflow.brokers.connection import ConnectionSettings, refuse_unsafe
+from niftyflow.brokers.connection import ConnectionSettings
+from niftyflow.brokers.safe_addresses import refuse_unsafe
 from niftyflow.kit.settings import Settings
 from niftyflow.model import Misconfigured
 

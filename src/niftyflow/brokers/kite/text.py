@@ -120,7 +120,7 @@ def parse_text(data: bytes) -> TextMessage:
                 return ClockMessage(msgspec.json.decode(content, type=_Time).time)
             case "end":
                 return EndMessage(msgspec.json.decode(content, type=_Time).time)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(f"a text message cannot be read: {error}", data) from error
     return OtherMessage(message.type, content)
 
@@ -138,7 +138,7 @@ def parse_request(data: bytes) -> Request:
             return Request("mode", tokens, Mode[label.upper()])
         if request.a in {"subscribe", "unsubscribe"}:
             return Request(request.a, msgspec.json.decode(request.v, type=tuple[int, ...]))
-    except (msgspec.DecodeError, RecursionError, KeyError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as error:
         raise DecodeError(f"a request cannot be read: {error}", data) from error
     raise DecodeError(f"no such request: {request.a}", data)
 
@@ -150,5 +150,5 @@ def _request(action: str, value: object) -> str:
 def _words(content: bytes) -> str:
     try:
         return msgspec.json.decode(content, type=str)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return content.decode(errors="replace")

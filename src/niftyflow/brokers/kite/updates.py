@@ -18,9 +18,9 @@ from niftyflow.brokers.connection import Address, SupervisedConnection
 from niftyflow.brokers.errors import InputRefused
 from niftyflow.brokers.inbox import Inbox, TextFrame
 from niftyflow.brokers.kite.capabilities import NAME
+from niftyflow.brokers.kite.login_rules import checksum_of
 from niftyflow.brokers.kite.order_replies import pushed_order
 from niftyflow.brokers.kite.rest import Credentials
-from niftyflow.brokers.kite.session import checksum_of
 from niftyflow.brokers.kite.settings import KiteRestSettings
 from niftyflow.brokers.kite.text import OrderMessage, parse_text
 from niftyflow.brokers.kite.wire import is_heartbeat
@@ -33,8 +33,6 @@ from niftyflow.model import DecodeError, Misconfigured, NiftyflowError
 log = get_logger(__name__)
 
 SOURCE: Final = "kite-orders"
-_NEVER_SECONDS: Final = 86_400.0
-"""No data is due on a socket without subscriptions, so nothing is asked again for want of it."""
 
 
 class _PostbackParts(msgspec.Struct):
@@ -177,9 +175,8 @@ class KiteOrderUpdates:
             self._something.set()
 
     async def _connect(self) -> None:
-        watched = self._settings.socket.model_copy(update={"resubscribe_after_seconds": _NEVER_SECONDS})
         dialect = KiteOrderDialect(self._settings, self._credentials)
-        await SupervisedConnection(0, dialect, watched, self._clock, self._inbox).run()
+        await SupervisedConnection(0, dialect, self._settings.socket, self._clock, self._inbox).run()
 
     async def _listen(self) -> None:
         while arrivals := await self._inbox.take():

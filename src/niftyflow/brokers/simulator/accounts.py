@@ -13,9 +13,8 @@ from typing import Final
 import msgspec
 
 from niftyflow.model import InstrumentKey, InvalidValue, parse_instrument
+from niftyflow.model.money import E4_PER_RUPEE
 
-UNITS_A_RUPEE: Final = 10_000
-"""Money and prices inside the simulator are integers of 1/10,000 rupee."""
 STARTING_RUPEES: Final = Decimal(1_000_000)
 _HINT = "write user=AB1234,key=...,secret=...,cash=...,redirect=URL,postback=URL,holding=NSE:INFY*10@1500"
 
@@ -146,10 +145,10 @@ def _amount(text: str) -> Decimal:
 
 
 def units(rupees: Decimal | float) -> int:
-    """Return rupees as units of 1/10,000, the nearest."""
-    return round(rupees * UNITS_A_RUPEE)
+    """Return rupees as units of 1/10,000, the nearest: Kite's JSON has floats, which `to_e4` would refuse."""
+    return round(rupees * E4_PER_RUPEE)
 
 
 def rupees(amount: float) -> float:
     """Return units of 1/10,000 as rupees, as JSON has them."""
-    return amount / UNITS_A_RUPEE
+    return amount / E4_PER_RUPEE

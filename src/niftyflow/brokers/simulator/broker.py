@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,18 +26,19 @@ from niftyflow.brokers.matching import (
     Quotes,
 )
 from niftyflow.brokers.simulator import margins
-from niftyflow.brokers.simulator.accounts import UNITS_A_RUPEE, Account, Accounts, rupees, secret_text
+from niftyflow.brokers.simulator.accounts import Account, Accounts, rupees, secret_text, units
 from niftyflow.brokers.simulator.kite_errors import KiteError, input_error
 from niftyflow.brokers.simulator.ledger import Ledger
 from niftyflow.brokers.simulator.listings import Listings
 from niftyflow.brokers.simulator.order_book import OrderBook, OrderRecord, OrderStep, update_status
-from niftyflow.brokers.simulator.order_parameters import OrderRequest, parse_change
+from niftyflow.brokers.simulator.order_parameters import OrderRequest, in_parts, parse_change
 from niftyflow.brokers.simulator.tape import Events, Source
-from niftyflow.brokers.simulator.times import day_of
+from niftyflow.market import ist_day
 from niftyflow.model import Kind, OrderType, Product, Side
 
 BAND_PERCENT = 20
 """Circuit limits are this far from the previous close: the widest of NSE's bands; narrower ones are not known here."""
+_NARROWEST_TICK = Decimal("0.05")
 _SQUARE_OFF = "RMS"
 
 
@@ -76,7 +78,7 @@ class Broker:
         """Begin anew at `at`: no orders, no positions, the opening money."""
         count = len(self._keys)
         self.now = at
-        self.day = day_of(at)
+        self.day = ist_day(at)
         self.orders = OrderBook()
         self.exchange = Exchange([Listing.of(each) for each in self.listings.instruments], self._settings, self._seed)
         self._last, self._close = np.zeros(count), np.zeros(count)
@@ -92,7 +94,7 @@ class Broker:
 
     def step(self, events: Events, at: int) -> None:
         """Let the market do what these events say, and time pass to `at`."""
-        if day_of(at) != self.day:
+        if ist_day(at) != self.day:
             self._next_day(at)
         self.now = max(self.now, at)
         if len(events):
@@ -195,11 +197,16 @@ class Broker:
         ledger = self.states[order.account].ledger
         return margins.order_margin(ledger, instrument, order.product, order.side, order.quantity, price), price
 
+    def account_of(self, user_id: str) -> Account:
+        """Return an account by its user."""
+        return self.states[user_id].ledger.account
+
     def _lacking(self, record: OrderRecord) -> str:
         """Return why the account cannot give this order, in Kite's words; "" when it can."""
         order, state = record.order, self.states[record.order.account]
-        if order.product is Product.CNC and order.side is Side.SELL:
-            return "" if state.ledger.deliverable(order.instrument) >= order.quantity else "Insufficient stock holding"
+        if _is_delivery(order):
+            free_shares = state.ledger.deliverable(order.instrument) - self._promised(order)
+            return "" if free_shares >= order.quantity else "Insufficient stock holding"
         needed, _ = self.estimate(order)
         free = margins.available(state.ledger, self.listings, self.price_of, state.blocked)
         if needed <= free:
@@ -208,6 +215,14 @@ class Broker:
             return ""
         return (
             f"Insufficient funds. Required margin is {rupees(needed):.2f} but available margin is {rupees(free):.2f}."
+        )
+
+    def _promised(self, order: NewOrder) -> int:
+        """Return how many of the same shares the account's open orders sell from its holdings already."""
+        return sum(
+            each.last.quantity - each.last.filled
+            for each in self.orders.of_account(order.account)
+            if each.is_open and _is_delivery(each.order) and each.order.instrument == order.instrument
         )
 
     def _reject(self, record: OrderRecord, reason: str) -> None:
@@ -229,12 +244,9 @@ class Broker:
 
     def _ask(self, record: OrderRecord, events: list[ExchangeEvent]) -> None:
         self._take(events)
-        refused = [each for each in events if each.order_id == record.order.order_id and each.refusal is not None]
-        if refused:
-            kind = (
-                "InputException" if refused[0].refusal is not None and refused[0].refusal.is_input else "OrderException"
-            )
-            raise KiteError(kind, refused[0].reason)
+        for each in events:
+            if each.order_id == record.order.order_id and each.refusal is not None:
+                raise KiteError("InputException" if each.refusal.is_input else "OrderException", each.reason)
 
     def _take(self, events: list[ExchangeEvent]) -> None:
         for event in events:
@@ -263,11 +275,11 @@ class Broker:
 
     def _hold(self, record: OrderRecord, state: AccountState, event: ExchangeEvent) -> None:
         """Hold back what the order still needs: its share of what it needed, or what it needs after a change."""
+        left = 0 if event.status.is_final or not event.quantity else event.quantity - event.filled
         if event.kind is EventKind.MODIFIED:
-            needed, _ = self.estimate(record.order)
+            needed, _ = self.estimate(msgspec.structs.replace(record.order, quantity=left))
             state.blocked += needed - record.blocked
             record.blocked = needed
-        left = 0 if event.status.is_final or not event.quantity else event.quantity - event.filled
         before = left + (event.trade.quantity if event.trade is not None else 0)
         held = 0 if not left else record.blocked * left // before
         state.blocked += held - record.blocked
@@ -277,12 +289,14 @@ class Broker:
         position = self.states[event.account].ledger.positions.get((event.instrument, Product.MIS))
         if position is None or not position.quantity:
             return
-        order = NewOrder(
-            order_id="", account=event.account, instrument=event.instrument,
-            side=Side.SELL if position.quantity > 0 else Side.BUY, quantity=abs(position.quantity),
-            order_type=OrderType.MARKET, product=Product.MIS, market_protection=AUTOMATIC_PROTECTION,
-        )  # fmt: skip
-        self.place(OrderRequest(order, "", is_autosliced=False), placed_by=_SQUARE_OFF, is_forced=True)
+        instrument = self.listings.of_key(event.instrument)
+        for quantity in in_parts(abs(position.quantity), instrument.freeze_quantity if instrument else None):
+            order = NewOrder(
+                order_id="", account=event.account, instrument=event.instrument,
+                side=Side.SELL if position.quantity > 0 else Side.BUY, quantity=quantity,
+                order_type=OrderType.MARKET, product=Product.MIS, market_protection=AUTOMATIC_PROTECTION,
+            )  # fmt: skip
+            self.place(OrderRequest(order, "", is_autosliced=False), placed_by=_SQUARE_OFF, is_forced=True)
 
     def _learn(self, events: Events) -> None:
         places = events["instrument"]
@@ -292,7 +306,7 @@ class Broker:
         for place in np.flatnonzero(closes != self._close).tolist():
             instrument = self.listings.instruments[place]
             if instrument.kind is not Kind.INDEX:
-                close = round(closes[place] * UNITS_A_RUPEE)
+                close = units(closes[place])
                 lower, upper = _band(close)
                 self.exchange.relist(Listing.of(instrument, lower_band=lower, upper_band=upper, previous_close=close))
         self._close = closes
@@ -302,21 +316,21 @@ class Broker:
         self._take(self.exchange.advance(at))
         for state in self.states.values():
             state.ledger.next_day(self.price_of)
-        self.day, self._numbers = day_of(at), 0
+        self.day, self._numbers = ist_day(at), 0
         self.orders.new_day()
 
     def _price(self, prices: np.ndarray[Any, np.dtype[np.float64]], key: str) -> int:
         place = self.listings.place_of_key(key)
-        return 0 if place is None else round(float(prices[place]) * UNITS_A_RUPEE)
+        return 0 if place is None else units(float(prices[place]))
 
-    def account_of(self, user_id: str) -> Account:
-        """Return an account by its user."""
-        return self.states[user_id].ledger.account
+
+def _is_delivery(order: NewOrder) -> bool:
+    return order.product is Product.CNC and order.side is Side.SELL
 
 
 def _band(close: int) -> tuple[int, int]:
     """Return the lowest and highest price of a day in whole ticks of 0.05 rupee, units."""
-    tick = UNITS_A_RUPEE // 20
+    tick = units(_NARROWEST_TICK)
     if not close:
         return 0, 0
     return -(-close * (100 - BAND_PERCENT) // 100 // tick) * tick, close * (100 + BAND_PERCENT) // 100 // tick * tick

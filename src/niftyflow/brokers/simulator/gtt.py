@@ -12,6 +12,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from niftyflow.brokers.kite.order_replies import TRIGGER_KINDS
+from niftyflow.brokers.kite.reading import time_text
 from niftyflow.brokers.matching import NewOrder
 from niftyflow.brokers.matching.gtt import GttBook, GttFired, GttOrder, GttStatus
 from niftyflow.brokers.simulator.accounts import rupees, units
@@ -20,11 +22,9 @@ from niftyflow.brokers.simulator.kite_errors import KiteError, input_error, not_
 from niftyflow.brokers.simulator.order_book import OrderRecord
 from niftyflow.brokers.simulator.order_parameters import OrderRequest, parse_order
 from niftyflow.brokers.simulator.tape import DAY, Events
-from niftyflow.brokers.simulator.times import stamp
 from niftyflow.model import Instrument
 
 LIFE_MS: Final = 365 * DAY
-_TYPES = {1: "single", 2: "two-leg"}
 _MOST_RUPEES = 10**9
 _STATUSES = {GttStatus.CANCELLED: "deleted"}
 
@@ -134,7 +134,7 @@ class GttDesk:
             legs = msgspec.json.decode(form.get("orders", ""), type=list[_Leg])
         except msgspec.DecodeError as error:
             raise input_error(f"Invalid `condition` or `orders`: {error}") from error
-        if form.get("type") != _TYPES.get(len(condition.trigger_values)):
+        if form.get("type") != TRIGGER_KINDS.get(len(condition.trigger_values)):
             raise input_error("Invalid `type`.")
         if not all(0 < each < _MOST_RUPEES for each in (*condition.trigger_values, condition.last_price)):
             raise input_error("Invalid `trigger_values` or `last_price`.")
@@ -163,10 +163,10 @@ class GttDesk:
             "id": int(gtt.gtt_id),
             "user_id": gtt.account,
             "parent_trigger": None,
-            "type": _TYPES[len(gtt.triggers)],
-            "created_at": stamp(gtt.created_at),
-            "updated_at": stamp(gtt.updated_at),
-            "expires_at": stamp(gtt.expires_at),
+            "type": TRIGGER_KINDS[len(gtt.triggers)],
+            "created_at": time_text(gtt.created_at),
+            "updated_at": time_text(gtt.updated_at),
+            "expires_at": time_text(gtt.expires_at),
             "status": _STATUSES.get(gtt.status, gtt.status.value),
             "condition": {
                 "exchange": instrument.exchange.value,
@@ -192,7 +192,7 @@ class GttDesk:
             **_terms(fired.order, instrument),
             "validity": fired.order.validity.value,
             "meta": msgspec.json.encode({"app_id": 1, "gtt": int(gtt.gtt_id)}).decode(),
-            "timestamp": stamp(fired.at),
+            "timestamp": time_text(fired.at),
             "triggered_at": rupees(gtt.triggers[gtt.fired_leg]),
             "order_result": {
                 "status": "failed" if record is None else "success",

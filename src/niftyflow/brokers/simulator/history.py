@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from niftyflow.brokers.kite.capabilities import KITE
+from niftyflow.brokers.kite.history import INTERVALS as KITE_INTERVALS
 from niftyflow.brokers.kite.wire import INDICES
 from niftyflow.brokers.simulator.kite_errors import input_error
 from niftyflow.brokers.simulator.tape import DAY, MINUTE, Source
@@ -21,10 +23,7 @@ if TYPE_CHECKING:
 
 Row = tuple[str, float, float, float, float, int] | tuple[str, float, float, float, float, int, int]
 
-INTERVALS: Final = {
-    "minute": (1, 60), "3minute": (3, 100), "5minute": (5, 100), "10minute": (10, 100), "15minute": (15, 200),
-    "30minute": (30, 200), "60minute": (60, 400), "day": (0, 2000),
-}  # fmt: skip
+INTERVALS: Final = {word: (each.minutes, KITE.history_days[each]) for each, word in KITE_INTERVALS.items()}
 """Minutes of a candle (0: the day), and the days one call may ask for."""
 
 

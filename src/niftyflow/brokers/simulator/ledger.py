@@ -111,17 +111,15 @@ class Ledger:
         return cls(account, units(account.cash), {}, held)
 
     def trade(self, key: str, product: Product, side: Side, quantity: int, price: int) -> None:
-        """Book a trade; a delivery sale uses up holdings first."""
+        """Book a trade; a delivery sale uses up holdings, and what is bought back on the same day frees them."""
         position = self._position(key, product)
         if side is Side.BUY:
             position.bought += quantity
             position.bought_value += quantity * price
-            return
-        position.sold += quantity
-        position.sold_value += quantity * price
-        held = self.holdings.get(key)
-        if product is Product.CNC and held is not None:
-            held.used = min(held.quantity, max(0, position.sold - position.bought))
+        else:
+            position.sold += quantity
+            position.sold_value += quantity * price
+        self._use_holdings(position)
 
     def deliverable(self, key: str) -> int:
         """Return how many shares a delivery sale may sell: those held, and those bought for delivery today."""
@@ -153,6 +151,8 @@ class Ledger:
             position.sold_value -= value
             other.sold += quantity
             other.sold_value += value
+        self._use_holdings(position)
+        self._use_holdings(other)
 
     def open_positions(self) -> Iterator[Position]:
         """Yield the positions with a quantity."""
@@ -211,6 +211,11 @@ class Ledger:
         held.quantity += position.quantity
         held.value += round(position.quantity * position.average)
         held.unsettled = position.quantity
+
+    def _use_holdings(self, position: Position) -> None:
+        held = self.holdings.get(position.key)
+        if position.product is Product.CNC and held is not None:
+            held.used = min(held.quantity, max(0, -position.quantity))
 
     def _position(self, key: str, product: Product) -> Position:
         return self.positions.setdefault((key, product), Position(key, product))

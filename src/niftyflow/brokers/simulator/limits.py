@@ -1,6 +1,7 @@
 """Kite's rate limits, counted per account over sliding windows of real time, and what each route counts as.
 
-Pure: it is told the time. A request that was refused does not count; whether Kite counts it, no source says.
+The numbers are those that Kite's adapter declares. It is told the time. A request that was refused does not count;
+whether Kite counts it, no source says.
 """
 
 from __future__ import annotations
@@ -9,34 +10,33 @@ from collections import deque
 from enum import StrEnum
 from typing import Final
 
+from niftyflow.brokers.capabilities import CallKind
+from niftyflow.brokers.kite.capabilities import KITE, SECONDS_OF_DAY
 from niftyflow.brokers.simulator.kite_errors import too_many
 
 
 class Group(StrEnum):
-    """What a request counts as."""
+    """What a request counts as: one of the adapter's kinds of calls, or nothing."""
 
-    ORDERS = "orders"
-    QUOTES = "quotes"
-    HISTORY = "history"
-    OTHER = "other"
+    ORDERS = CallKind.ORDERS.value
+    QUOTES = CallKind.QUOTES.value
+    HISTORY = CallKind.HISTORY.value
+    OTHER = CallKind.OTHER.value
     FREE = "free"
 
 
-SECOND_MS: Final = 1000
-MINUTE_MS: Final = 60 * SECOND_MS
-DAY_MS: Final = 24 * 60 * MINUTE_MS
-LIMITS: Final[dict[Group, tuple[tuple[int, int, str], ...]]] = {
-    Group.ORDERS: (
-        (10, SECOND_MS, "Too many requests"),
-        (400, MINUTE_MS, "Too many requests"),
-        (5000, DAY_MS, "Maximum allowed order requests exceeded."),
-    ),
-    Group.QUOTES: ((1, SECOND_MS, "Too many requests"),),
-    Group.HISTORY: ((3, SECOND_MS, "Too many requests"),),
-    Group.OTHER: ((10, SECOND_MS, "Too many requests"),),
-    Group.FREE: (),
-}
-"""(requests, ms, message) of each group; `brokers.md` of the design, from Kite's documentation."""
+def _limits_of(group: Group) -> tuple[tuple[int, int, str], ...]:
+    """Return (requests, ms, message) of each limit of a group, the shortest window first."""
+    declared = sorted((each for each in KITE.rate_limits if each.kind == group), key=lambda each: each.seconds)
+    return tuple(
+        (each.count, round(each.seconds * 1000), _DAY_SPENT if each.seconds == SECONDS_OF_DAY else _TOO_MANY)
+        for each in declared
+    )
+
+
+_TOO_MANY: Final = "Too many requests"
+_DAY_SPENT: Final = "Maximum allowed order requests exceeded."
+LIMITS: Final = {group: _limits_of(group) for group in Group}
 
 
 def group_of(method: str, path: str) -> Group:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from niftyflow.brokers.kite.reading import time_text
 from niftyflow.brokers.matching import EventKind, ExchangeEvent, NewOrder, OrderStatus, Trade
 from niftyflow.brokers.simulator.accounts import rupees
-from niftyflow.brokers.simulator.times import clock_of, stamp
+from niftyflow.brokers.simulator.times import clock_of
 from niftyflow.model import Instrument
 
 PARTLY = "UPDATE"
@@ -107,7 +108,7 @@ def update_status(event: ExchangeEvent) -> str | None:
 def order_row(record: OrderRecord, step: OrderStep, shift: int = 0) -> dict[str, Any]:
     """Return an order as /orders writes it, at one step of its history; `shift` ms are added to its times."""
     order, instrument = record.order, record.instrument
-    reached = stamp(record.exchange_at + shift) if record.exchange_at and step.at >= record.exchange_at else None
+    reached = time_text(record.exchange_at + shift) if record.exchange_at and step.at >= record.exchange_at else None
     return {
         "placed_by": record.placed_by,
         "order_id": order.order_id,
@@ -116,8 +117,8 @@ def order_row(record: OrderRecord, step: OrderStep, shift: int = 0) -> dict[str,
         "status": step.status,
         "status_message": step.reason or None,
         "status_message_raw": step.reason or None,
-        "order_timestamp": stamp(step.at + shift),
-        "exchange_update_timestamp": stamp(step.at + shift) if reached else None,
+        "order_timestamp": time_text(step.at + shift),
+        "exchange_update_timestamp": time_text(step.at + shift) if reached else None,
         "exchange_timestamp": reached,
         "variety": order.variety.value,
         "modified": record.is_modified,
@@ -171,9 +172,9 @@ def trade_row(record: OrderRecord, trade: Trade, shift: int = 0) -> dict[str, An
         "quantity": trade.quantity,
         "exchange_order_id": record.exchange_order_id,
         "transaction_type": trade.side.value,
-        "fill_timestamp": stamp(trade.at + shift),
+        "fill_timestamp": time_text(trade.at + shift),
         "order_timestamp": clock_of(record.steps[0].at + shift),
-        "exchange_timestamp": stamp(trade.at + shift),
+        "exchange_timestamp": time_text(trade.at + shift),
     }
 
 

@@ -12,13 +12,14 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TypeVar
 
+from niftyflow.brokers.kite.capabilities import KITE
 from niftyflow.brokers.matching import AUTOMATIC_PROTECTION, NewOrder, OrderChange, TimeInForce, Variety
 from niftyflow.brokers.simulator.accounts import units
 from niftyflow.brokers.simulator.kite_errors import input_error
 from niftyflow.brokers.simulator.listings import Listings
 from niftyflow.model import Exchange, OrderType, Product, Side
 
-TAG_LENGTH = 20
+TAG_LENGTH = KITE.tag_characters
 _MOST_QUANTITY = 10**9
 _MOST_PROTECTION = 100
 _CASH = {Exchange.NSE, Exchange.BSE}
@@ -45,7 +46,7 @@ def parse_order(form: Mapping[str, str], variety: str, account: str, listings: L
     if not listings.is_tradable(key):
         raise input_error("The instrument you are placing an order for has either expired or does not exist.")
     product = _choice(form, "product", Product)
-    if (exchange in _CASH) == (product is Product.NRML) or (exchange not in _CASH and product is Product.CNC):
+    if product is (Product.NRML if exchange in _CASH else Product.CNC):
         raise input_error("Invalid `product`.")
     order_type = _choice(form, "order_type", OrderType)
     tag = form.get("tag", "")
@@ -69,6 +70,12 @@ def parse_order(form: Mapping[str, str], variety: str, account: str, listings: L
         market_protection=_protection(form),
     )
     return OrderRequest(order, tag, is_autosliced=form.get("autoslice", "") in {"true", "True", "1"})
+
+
+def in_parts(quantity: int, freeze: int | None) -> list[int]:
+    """Return a quantity in parts that the freeze limit allows: whole ones, then what is left; all in one without it."""
+    whole, rest = divmod(quantity, freeze or quantity)
+    return [freeze or quantity] * whole + ([rest] if rest else [])
 
 
 def parse_change(form: Mapping[str, str], order_id: str) -> OrderChange:

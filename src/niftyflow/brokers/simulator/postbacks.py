@@ -7,7 +7,6 @@ and one that cannot be delivered is dropped with a warning: Kite does not try ag
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,11 +21,6 @@ STATUSES = frozenset({"COMPLETE", "CANCELLED", "REJECTED", "UPDATE"})
 """What Kite posts back; that an order is open it tells on the WebSocket only."""
 
 log = get_logger(__name__)
-
-
-def postback_checksum(order_id: str, order_timestamp: str, api_secret: str) -> str:
-    """Return what proves that a postback comes from the broker."""
-    return hashlib.sha256(f"{order_id}{order_timestamp}{api_secret}".encode()).hexdigest()
 
 
 class Postbacks:

@@ -10,13 +10,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from niftyflow.brokers.kite.capabilities import KITE
+from niftyflow.brokers.kite.reading import time_text
 from niftyflow.brokers.simulator.playback import Playback
 from niftyflow.brokers.simulator.tape import Events
-from niftyflow.brokers.simulator.times import stamp
 from niftyflow.model import Kind
 
 LEVELS: Final = 5
-MOST_FULL, MOST_SHORT = 500, 1000
+MOST_FULL, MOST_SHORT = KITE.quote_instruments, KITE.ltp_instruments
 """How many instruments one call may ask for: full quotes; prices of the day and last prices."""
 
 
@@ -56,7 +57,7 @@ def full_quote(token: int, kind: Kind, state: np.void, depth: Depth, limits: Lim
     ltp, close = float(state["ltp"]), float(state["close"])
     quote: dict[str, Any] = {
         "instrument_token": token,
-        "timestamp": stamp(int(state["timestamp"]) + shift),
+        "timestamp": time_text(int(state["timestamp"]) + shift),
         "last_price": ltp,
         "ohlc": _prices_of_day(state),
         "net_change": round(ltp - close, 4) if close else 0,
@@ -65,7 +66,7 @@ def full_quote(token: int, kind: Kind, state: np.void, depth: Depth, limits: Lim
         return quote
     return {
         **quote,
-        "last_trade_time": stamp(int(state["traded_at"]) + shift),
+        "last_trade_time": time_text(int(state["traded_at"]) + shift),
         "last_quantity": int(state["last_quantity"]),
         "buy_quantity": sum(each.quantity for each in bids),
         "sell_quantity": sum(each.quantity for each in asks),

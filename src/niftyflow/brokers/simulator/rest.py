@@ -225,7 +225,7 @@ async def _read(request: web.Request, account: Account | None, arrival: Arrival)
         if request.content_type == "application/json":
             try:
                 body = msgspec.json.decode(data)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise input_error(f"Invalid JSON: {error}") from error
         else:
             form = dict(parse_qsl(data.decode(errors="replace"), keep_blank_values=True))

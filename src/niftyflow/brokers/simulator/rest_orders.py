@@ -8,7 +8,7 @@ import msgspec
 
 from niftyflow.brokers.simulator.kite_errors import KiteError, input_error
 from niftyflow.brokers.simulator.order_book import OrderRecord, order_row, trade_row
-from niftyflow.brokers.simulator.order_parameters import OrderRequest, parse_order
+from niftyflow.brokers.simulator.order_parameters import OrderRequest, in_parts, parse_order
 from niftyflow.brokers.simulator.rest import Call, Front, Route
 
 MOST_SLICES = 10
@@ -44,8 +44,7 @@ class OrderRoutes:
         """Place an order above the freeze quantity in parts: the first is the parent, a part that fails says why."""
         order = request.order
         instrument = self._broker.listings.of_key(order.instrument)
-        freeze = (instrument.freeze_quantity if instrument else None) or order.quantity
-        sizes = [freeze] * (order.quantity // freeze) + ([order.quantity % freeze] if order.quantity % freeze else [])
+        sizes = in_parts(order.quantity, instrument.freeze_quantity if instrument else None)
         if len(sizes) > MOST_SLICES:
             raise input_error(f"Order would be sliced into more than {MOST_SLICES} orders.")
         slices = [_with_quantity(request, size) for size in sizes]

@@ -9,12 +9,12 @@ import msgspec
 
 from niftyflow.brokers.matching import NewOrder
 from niftyflow.brokers.simulator import contract_notes, margins, portfolio
-from niftyflow.brokers.simulator.accounts import UNITS_A_RUPEE, units
+from niftyflow.brokers.simulator.accounts import rupees, units
 from niftyflow.brokers.simulator.kite_errors import input_error
 from niftyflow.brokers.simulator.order_parameters import parse_conversion, parse_order
 from niftyflow.brokers.simulator.rest import Call, Front, Route
 from niftyflow.market import Charges
-from niftyflow.model import Instrument
+from niftyflow.model import Instrument, from_e4
 
 
 class PortfolioRoutes:
@@ -74,7 +74,7 @@ class PortfolioRoutes:
                 "product": order.product.value,
                 "order_type": order.order_type.value,
                 "quantity": order.quantity,
-                "price": price / UNITS_A_RUPEE,
+                "price": rupees(price),
                 "charges": contract_notes.told(self._charged(order, price)),
             }
             for order, instrument, price in self._asked(call)
@@ -85,9 +85,8 @@ class PortfolioRoutes:
         instrument = self._broker.listings.of_key(order.instrument)
         if instrument is None or not price:
             raise input_error(f"No price is known of {order.instrument} on {exchange}.")
-        rupees = Decimal(price) / UNITS_A_RUPEE
         return contract_notes.charges_at(
-            instrument.exchange, order.product, order.side, order.quantity, rupees, self._broker.day
+            instrument.exchange, order.product, order.side, order.quantity, from_e4(price), self._broker.day
         )  # fmt: skip
 
     def _asked(self, call: Call) -> list[tuple[NewOrder, Instrument, int]]:

@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from aiohttp import web
 
+from niftyflow.brokers.kite.reading import time_text
 from niftyflow.brokers.simulator import margins
 from niftyflow.brokers.simulator.accounts import Account, secret_text
 from niftyflow.brokers.simulator.kite_errors import input_error
 from niftyflow.brokers.simulator.rest import Call, Front, Route, steady_ms
 from niftyflow.brokers.simulator.sessions import Login
-from niftyflow.brokers.simulator.times import stamp
 
 _KITE_VERSION = "3"
 _PAGE = """<!doctype html><meta charset="utf-8"><title>Simulated login</title>
@@ -79,7 +79,7 @@ class UserRoutes:
             "enctoken": secret_text(self._front.options.seed, login.access_token, 32),
             "refresh_token": login.refresh_token,
             "silo": "",
-            "login_time": stamp(login.login_at + call.shift),
+            "login_time": time_text(login.login_at + call.shift),
         }
 
     def _end(self, call: Call) -> bool:

@@ -10,15 +10,16 @@ from typing import Any
 
 import msgspec
 
+from niftyflow.brokers.kite.login_rules import checksum_of
+from niftyflow.brokers.kite.reading import time_text
 from niftyflow.brokers.simulator.broker import Update
 from niftyflow.brokers.simulator.clients import Client, Clients
 from niftyflow.brokers.simulator.faults import FaultName
 from niftyflow.brokers.simulator.order_book import update_row
 from niftyflow.brokers.simulator.playback import Playback, Step
-from niftyflow.brokers.simulator.postbacks import Postbacks, postback_checksum
+from niftyflow.brokers.simulator.postbacks import Postbacks
 from niftyflow.brokers.simulator.rest import Front, steady_ms
 from niftyflow.brokers.simulator.socket_faults import SPOILERS, Spoiler, is_spoilable
-from niftyflow.brokers.simulator.times import stamp
 from niftyflow.kit.log import get_logger
 
 log = get_logger(__name__)
@@ -70,8 +71,8 @@ class BrokerService:
             self._clients.write_to(user, msgspec.json.encode({"type": "order", "data": row}))
         if self.postbacks.wants(user, update.status):
             secret = self._front.broker.account_of(user).api_secret
-            order_id, at = update.record.order.order_id, stamp(update.step.at + shift)
-            checksum = postback_checksum(order_id, at, secret)
+            order_id, at = update.record.order.order_id, time_text(update.step.at + shift)
+            checksum = checksum_of(order_id, at, secret)
             self.postbacks.post(user, update_row(update.record, update.step, update.status, checksum, shift))
 
     def carry_out_faults(self) -> None:

@@ -6,18 +6,16 @@ in session time and die at 06:00 Indian time of the following day. A new login e
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Final
 
+from niftyflow.brokers.kite.login_rules import checksum_of, token_dies_at
 from niftyflow.brokers.simulator.accounts import Account, Accounts, secret_text
 from niftyflow.brokers.simulator.kite_errors import KiteError, input_error, token_error
-from niftyflow.brokers.simulator.tape import DAY, MINUTE
-from niftyflow.kit.clock import IST_OFFSET_MS
+from niftyflow.brokers.simulator.tape import MINUTE
 
 REQUEST_TOKEN_MS: Final = 5 * MINUTE
-_DIES_AT = 6 * 60 * MINUTE
 _TOKEN_LENGTH = 32
 
 
@@ -118,7 +116,7 @@ class Sessions:
         account = self._accounts.of_key(api_key)
         if account is None:
             raise input_error("Invalid `api_key`.")
-        if not hmac.compare_digest(login_checksum(api_key, token, account.api_secret), checksum.lower()):
+        if not hmac.compare_digest(checksum_of(api_key, token, account.api_secret), checksum.lower()):
             raise KiteError("TokenException", "Invalid `checksum`.")
         return account
 
@@ -132,7 +130,7 @@ class Sessions:
             refresh_token=self._new_token("refresh") if account.has_refresh_token else "",
             public_token=self._new_token("public"),
             login_at=at,
-            dies_at=next_death(at),
+            dies_at=token_dies_at(at),
         )
         self._by_access[login.access_token] = self._by_key[account.api_key] = login
         return login
@@ -140,14 +138,3 @@ class Sessions:
     def _new_token(self, kind: str) -> str:
         self._numbers += 1
         return secret_text(self._seed, f"{kind}-{self._numbers}", _TOKEN_LENGTH)
-
-
-def login_checksum(api_key: str, token: str, api_secret: str) -> str:
-    """Return what proves that a request token came to who knows the secret."""
-    return hashlib.sha256(f"{api_key}{token}{api_secret}".encode()).hexdigest()
-
-
-def next_death(at: int) -> int:
-    """Return when a token of session time `at` dies: the next 06:00 Indian time, ms UTC."""
-    day = (at + IST_OFFSET_MS - _DIES_AT) // DAY + 1
-    return day * DAY + _DIES_AT - IST_OFFSET_MS

@@ -1,16 +1,11 @@
-"""Session time as Kite writes it, in Indian time: with a space in orders and quotes, with an offset in candles."""
+"""Indian times that only a server of Kite's dialect needs: the clock of a trade, a candle's start, dates asked for."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 
 from niftyflow.kit.clock import IST, to_ist
 from niftyflow.model import InvalidValue
-
-
-def stamp(ms: int) -> str:
-    """Return ms UTC as `2026-01-05 09:15:00`."""
-    return to_ist(ms).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def clock_of(ms: int) -> str:
@@ -21,11 +16,6 @@ def clock_of(ms: int) -> str:
 def candle_stamp(ms: int) -> str:
     """Return ms UTC as `2026-01-05T09:15:00+0530`."""
     return to_ist(ms).strftime("%Y-%m-%dT%H:%M:%S%z")
-
-
-def day_of(ms: int) -> date:
-    """Return the Indian date of ms UTC."""
-    return to_ist(ms).date()
 
 
 def parse_stamp(text: str) -> int:

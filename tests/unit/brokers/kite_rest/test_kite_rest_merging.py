@@ -194,10 +194,10 @@ def test_the_brokers_words_are_states_of_ours(status: str, filled: int, state: O
 @pytest.mark.parametrize(
     ("order_type", "status", "is_triggered"),
     [("SL", "TRIGGER PENDING", False), ("SL", "OPEN", True), ("SL-M", "COMPLETE", True), ("LIMIT", "OPEN", False),
-     ("SL", "CANCELLED", False)],
+     ("SL", "CANCELLED", False), ("SL", "UPDATE", False), ("SL-M", "MODIFY PENDING", False)],
 )  # fmt: skip
 def test_a_stop_order_is_triggered_once_it_is_in_the_book(order_type: str, status: str, *, is_triggered: bool) -> None:
-    """Kite shows a waiting stop as TRIGGER PENDING."""
+    """Kite shows a waiting stop as TRIGGER PENDING; that it was changed says nothing of its trigger."""
     reply = OrderReply(order_id="1", status=status, exchange="NSE", tradingsymbol="INFY", transaction_type=Side.BUY,
                        quantity=1, order_type=order_type, product="MIS")  # fmt: skip
     assert order_of(reply).is_triggered is is_triggered

@@ -83,6 +83,9 @@ LOST: dict[str, Answer] = {
     "a success without an id": Answer(body=b'{"status":"success","data":{}}'),
     "a success that is no JSON": Answer(body=b"ok", content_type="text/plain"),
     "a redirect": Answer(status=302, headers={"Location": "/elsewhere"}),
+    "a success that is no text": Answer(
+        body=b'{"status":"success","data":{"order_id":"\xff","trigger_id":"\xff"}}', content_type="application/json"
+    ),
     "half an answer": Answer(body=b'{"status":"success","da'),
 }
 

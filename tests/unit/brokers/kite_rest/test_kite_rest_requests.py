@@ -141,6 +141,29 @@ async def test_a_cover_orders_leg_is_cancelled_by_its_variety_and_parent() -> No
     assert kite.arrived[-1].query == {"parent_order_id": ["6"]}
 
 
+async def test_a_time_that_cannot_be_read_hides_no_order_and_no_trade() -> None:
+    """The time is 0, or the next best that was told, and its text is kept; the rest of the book is read."""
+    row = {
+        "order_id": "7", "status": "OPEN", "exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY",
+        "quantity": 1, "order_type": "LIMIT", "product": "CNC", "order_timestamp": "2023-11-15 12:10:00",
+    }  # fmt: skip
+    trade = {
+        "trade_id": "1", "order_id": "7", "exchange": "NSE", "tradingsymbol": "INFY", "instrument_token": 1,
+        "product": "CNC", "average_price": 1, "quantity": 1, "transaction_type": "BUY",
+    }  # fmt: skip
+    async with scripted_kite() as kite, account_at(kite) as broker:
+        strange = {"order_id": "8", "exchange_timestamp": "yesterday", "exchange_update_timestamp": "noon"}
+        kite.on("GET", "/orders", success([row, row | strange, row | strange | {"order_timestamp": "dawn"}]))
+        kite.on("GET", "/trades", success([trade | {"fill_timestamp": "teatime"}]))
+        ours, odd, odder = await broker.orders()
+        (traded,) = await broker.trades()
+    assert (ours.accepted_at, ours.updated_at, ours.unread) == (1_700_030_400_000, 1_700_030_400_000, {})
+    unread = {"exchange_timestamp": "yesterday", "exchange_update_timestamp": "noon"}
+    assert (odd.exchange_at, odd.updated_at, odd.unread) == (0, 1_700_030_400_000, unread)
+    assert (odder.accepted_at, odder.updated_at, odder.unread) == (0, 0, unread | {"order_timestamp": "dawn"})
+    assert (traded.at, traded.unread) == (0, {"fill_timestamp": "teatime"})
+
+
 async def test_many_quotes_are_asked_for_in_the_brokers_portions() -> None:
     """501 short names are two questions of full quotes and one of last prices; the unknown ones are missing."""
     keys = [InstrumentKey(f"B:S{number}") for number in range(501)]

@@ -19,7 +19,8 @@ from pydantic import SecretStr, ValidationError
 from niftyflow.brokers.account_book import BrokerSession
 from niftyflow.brokers.errors import InputRefused, SessionDead
 from niftyflow.brokers.kite.broker import kite_broker, log_in
-from niftyflow.brokers.kite.session import KiteSession, checksum_of, token_dies_at
+from niftyflow.brokers.kite.login_rules import checksum_of, token_dies_at
+from niftyflow.brokers.kite.session import KiteSession
 from niftyflow.brokers.kite.settings import KiteRestSettings
 from niftyflow.brokers.sealed import KEY_FILE, SealedSessions
 from niftyflow.kit.addresses import listening
