@@ -221,9 +221,8 @@ async def test_a_simulator_that_is_away_is_4(tmp_path: Path) -> None:
 def test_the_account_on_the_page_is_the_one_that_a_simulator_begins_with(tmp_path: Path) -> None:
     """Every block of settings there can be put into one file, and what it says to log in is what we say."""
     blocks = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    text = "\n".join(block.replace('[trading]\norders_to = "paper"\n', "") for block in blocks)
-    found = load(written(tmp_path, text) / "niftyflow.toml")
-    assert (found.feed.account, found.trading.orders_to) == ("zerodha", "zerodha")
+    found = load(written(tmp_path, "\n".join(blocks)) / "niftyflow.toml")
+    assert (found.feed.account, found.trading.orders_to) == ("zerodha", "paper")
     demo, rehearsal = demo_account(), account_of(found, "rehearsal")
     options = rehearsal.settings.options
     assert (options["api_key"], options["api_secret"]) == (demo.api_key, demo.api_secret)

@@ -132,7 +132,8 @@ async def test_a_replica_is_refused(start_redis: StartRedis):
 
 async def test_a_node_of_a_redis_cluster_is_refused(start_redis: StartRedis):
     """A batch's keys would lie on several nodes."""
-    assert "Redis Cluster" in await refusal(start_redis("--cluster-enabled", "yes").settings())
+    node = start_redis("--cluster-enabled", "yes", "--cluster-port", str(lasting_port()))
+    assert "Redis Cluster" in await refusal(node.settings())
 
 
 @pytest.mark.parametrize(
